@@ -1,0 +1,6 @@
+"""HTTP in, service calls out.
+
+Owns: the table of endpoints, tokens, the JSON and problem+json shapes, live streams. Owns no data.
+May import: rpc, events, observability, primitives. Publishes nothing. Never decides a business rule:
+it checks who is calling and whether the request has the contract's shape, and asks the service.
+"""

@@ -1,0 +1,84 @@
+"""The HTTP API as a table: one row an endpoint. The handler and the OpenAPI document are made from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+CUSTOMER, RESTAURANT, COURIER, OPERATOR = "customer", "restaurant", "courier", "operator"
+ANYONE = (CUSTOMER, RESTAURANT, COURIER, OPERATOR)
+
+
+@dataclass(frozen=True)
+class Route:
+    """An endpoint and the service method behind it.
+
+    The request's fields come from the path, from `headers`, from `fixed`, from the token's subject
+    (`subject`), and the rest from the query (GET, DELETE) or the JSON body.
+    """
+
+    method: str
+    path: str
+    roles: tuple[str, ...]
+    call: str
+    """`Service.method` of the contracts."""
+    status: int = 200
+    subject: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    fixed: Mapping[str, str] = field(default_factory=dict[str, str])
+    summary: str | None = None
+    """Only where the method's own words do not fit this endpoint."""
+
+
+def _advance(action: str, event: str, roles: tuple[str, ...], summary: str) -> Route:
+    return Route(
+        "POST", f"/v1/orders/{{order_id}}/{action}", roles, "Orders.advance",
+        fixed={"event": event}, summary=summary,
+    )  # fmt: skip
+
+
+ROUTES: tuple[Route, ...] = (
+    # customers
+    Route("POST", "/v1/customers", (OPERATOR,), "Users.create", 201),
+    Route("GET", "/v1/customers/{customer_id}", (OPERATOR,), "Users.get"),
+    Route("GET", "/v1/me", (CUSTOMER,), "Users.get", subject="customer_id"),
+    Route("POST", "/v1/me/addresses", (CUSTOMER,), "Users.save_address", 201, subject="customer_id"),
+    Route(
+        "DELETE", "/v1/me/addresses/{address_id}", (CUSTOMER,), "Users.remove_address", subject="customer_id"
+    ),
+    # restaurants
+    Route("POST", "/v1/restaurants", (OPERATOR,), "Restaurants.create", 201),
+    Route("GET", "/v1/restaurants", ANYONE, "Restaurants.list_all"),
+    Route("GET", "/v1/restaurants/{restaurant_id}", ANYONE, "Restaurants.get"),
+    Route("PUT", "/v1/restaurants/{restaurant_id}/hours", (RESTAURANT, OPERATOR), "Restaurants.set_hours"),
+    Route(
+        "PUT", "/v1/restaurants/{restaurant_id}/accepting", (RESTAURANT, OPERATOR), "Restaurants.set_accepting"
+    ),
+    Route("GET", "/v1/restaurants/{restaurant_id}/menu", ANYONE, "Restaurants.get_menu"),
+    Route("PUT", "/v1/restaurants/{restaurant_id}/menu", (RESTAURANT, OPERATOR), "Restaurants.set_menu"),
+    Route("GET", "/v1/restaurants/{restaurant_id}/stock", (RESTAURANT, OPERATOR), "Restaurants.get_stock"),
+    Route("POST", "/v1/restaurants/{restaurant_id}/stock", (RESTAURANT, OPERATOR), "Restaurants.add_stock"),
+    # orders
+    Route("POST", "/v1/quotes", (CUSTOMER,), "Orders.quote"),
+    Route(
+        "POST", "/v1/orders", (CUSTOMER,), "Orders.place", 201,
+        headers={"idempotency_key": "Idempotency-Key"},
+    ),
+    Route("GET", "/v1/orders", (CUSTOMER,), "Orders.list_orders", subject="customer_id",
+          summary="The customer's own orders, newest first."),
+    Route("GET", "/v1/restaurants/{restaurant_id}/orders", (RESTAURANT, OPERATOR), "Orders.list_orders",
+          summary="The restaurant's orders, newest first."),
+    Route("GET", "/v1/customers/{customer_id}/orders", (OPERATOR,), "Orders.list_orders",
+          summary="A customer's orders, newest first."),
+    Route("GET", "/v1/orders/{order_id}", ANYONE, "Orders.get"),
+    Route("GET", "/v1/orders/{order_id}/timeline", ANYONE, "Orders.timeline"),
+    _advance("accept", "accepted", (RESTAURANT, OPERATOR), "The restaurant takes the order."),
+    _advance("reject", "rejected", (RESTAURANT, OPERATOR), "The restaurant declines the order."),
+    _advance("assign-courier", "courier_assigned", (COURIER, OPERATOR), "A courier takes the delivery."),
+    _advance("ready", "prepared", (RESTAURANT, OPERATOR), "The food is packed."),
+    _advance("pick-up", "picked_up", (COURIER, OPERATOR), "The courier has the food."),
+    _advance("deliver", "delivered", (COURIER, OPERATOR), "The customer has the food."),
+    _advance("complete", "completed", (CUSTOMER, OPERATOR), "All is well."),
+    _advance("cancel", "cancelled", (CUSTOMER, OPERATOR), "Call the order off."),
+    # payments
+    Route("POST", "/v1/orders/{order_id}/payments", (CUSTOMER,), "Payments.pay", 201),
+    Route("GET", "/v1/orders/{order_id}/payments", (CUSTOMER, OPERATOR), "Payments.list_payments"),
+)  # fmt: skip

@@ -1,0 +1,342 @@
+"""Made from idl/*.thrift by `python -m tiffin.rpc.stub`. Do not edit."""
+
+from pathlib import Path
+from types import ModuleType
+from typing import Literal, Protocol
+
+import msgspec
+
+IDL_DIRECTORY: Path
+TEXT_LENGTH_MAX: int
+
+class Method(msgspec.Struct, frozen=True):
+    name: str
+    request: type[msgspec.Struct]
+    result: type[msgspec.Struct]
+    doc: str
+
+structs: dict[str, type[msgspec.Struct]]
+services: dict[str, dict[str, Method]]
+
+def parse_idl() -> list[ModuleType]: ...
+def field_docs(struct_name: str) -> dict[str, str]: ...
+
+class Caller(msgspec.Struct, kw_only=True):
+    role: Literal['customer', 'restaurant', 'courier', 'operator', 'system']
+    id: str
+
+class CallContext(msgspec.Struct, kw_only=True):
+    request_id: str
+    caller: Caller
+    deadline_ms: int
+    trace_parent: str | None = None
+
+class Money(msgspec.Struct, kw_only=True):
+    amount: int
+    currency: str
+
+class Place(msgspec.Struct, kw_only=True):
+    latitude: float
+    longitude: float
+
+class BasketLine(msgspec.Struct, kw_only=True):
+    item_id: str
+    quantity: int
+    options: list[str] | None = None
+
+class QuoteRequest(msgspec.Struct, kw_only=True):
+    restaurant_id: str
+    lines: list[BasketLine]
+    scheduled_for: str | None = None
+
+class PricedLine(msgspec.Struct, kw_only=True):
+    item_id: str
+    name: str
+    quantity: int
+    unit_price: int
+    total: int
+    options: list[str] | None = None
+
+class Quote(msgspec.Struct, kw_only=True):
+    restaurant_id: str
+    lines: list[PricedLine]
+    subtotal: Money
+    delivery_fee: Money
+    total: Money
+    scheduled_for: str | None = None
+
+class PlaceOrder(msgspec.Struct, kw_only=True):
+    idempotency_key: str
+    restaurant_id: str
+    lines: list[BasketLine]
+    address_id: str
+    payment_method: Literal['cash', 'online']
+    expected_total: Money
+    scheduled_for: str | None = None
+    note: str | None = None
+
+class Address(msgspec.Struct, kw_only=True):
+    id: str
+    label: str
+    street: str
+    city: str
+    place: Place
+    note: str | None = None
+
+class Order(msgspec.Struct, kw_only=True):
+    id: str
+    state: Literal['awaiting_payment', 'scheduled', 'awaiting_acceptance', 'preparing', 'ready', 'delivering', 'delivered', 'completed', 'cancelled']
+    version: int
+    customer_id: str
+    restaurant_id: str
+    lines: list[PricedLine]
+    subtotal: Money
+    delivery_fee: Money
+    total: Money
+    payment_method: Literal['cash', 'online']
+    address: Address
+    placed_at: str
+    updated_at: str
+    due_at: str | None = None
+    scheduled_for: str | None = None
+    courier_id: str | None = None
+    note: str | None = None
+    reason: str | None = None
+
+class OrderRef(msgspec.Struct, kw_only=True):
+    order_id: str
+
+class AdvanceOrder(msgspec.Struct, kw_only=True):
+    order_id: str
+    event: str
+    reason: str | None = None
+    courier_id: str | None = None
+    expected_version: int | None = None
+
+class ListOrders(msgspec.Struct, kw_only=True):
+    customer_id: str | None = None
+    restaurant_id: str | None = None
+    state: Literal['awaiting_payment', 'scheduled', 'awaiting_acceptance', 'preparing', 'ready', 'delivering', 'delivered', 'completed', 'cancelled'] | None = None
+    cursor: str | None = None
+    limit: int = 20
+
+class OrderPage(msgspec.Struct, kw_only=True):
+    orders: list[Order]
+    next_cursor: str | None = None
+
+class OrderEvent(msgspec.Struct, kw_only=True):
+    order_id: str
+    version: int
+    type: str
+    from_state: str | None = None
+    to_state: str
+    actor: Caller
+    reason: str | None = None
+    at: str
+    request_id: str
+    customer_id: str
+    restaurant_id: str
+    courier_id: str | None = None
+
+class Timeline(msgspec.Struct, kw_only=True):
+    order_id: str
+    events: list[OrderEvent]
+
+class PayOrder(msgspec.Struct, kw_only=True):
+    order_id: str
+    source: str
+
+class Payment(msgspec.Struct, kw_only=True):
+    id: str
+    order_id: str
+    amount: Money
+    state: Literal['pending', 'succeeded', 'declined', 'refunding', 'refunded']
+    decline_reason: str | None = None
+    created_at: str
+    updated_at: str
+
+class PaymentsOf(msgspec.Struct, kw_only=True):
+    order_id: str
+
+class PaymentList(msgspec.Struct, kw_only=True):
+    payments: list[Payment]
+
+class ProviderNotice(msgspec.Struct, kw_only=True):
+    body: str
+    signature: str
+
+class NoticeTaken(msgspec.Struct, kw_only=True):
+    known: bool
+
+class OptionChoice(msgspec.Struct, kw_only=True):
+    id: str
+    name: str
+    price: int
+
+class MenuItem(msgspec.Struct, kw_only=True):
+    id: str
+    name: str
+    price: int
+    category: str | None = None
+    description: str | None = None
+    options: list[OptionChoice] | None = None
+    available: bool = True
+    limited: bool = False
+
+class OpeningHours(msgspec.Struct, kw_only=True):
+    weekday: int
+    opens: str
+    closes: str
+
+class Restaurant(msgspec.Struct, kw_only=True):
+    id: str
+    name: str
+    currency: str
+    time_zone: str
+    place: Place
+    delivery_fee: int
+    minimum_subtotal: int
+    hours: list[OpeningHours]
+    accepting_orders: bool
+    menu_version: int
+
+class CreateRestaurant(msgspec.Struct, kw_only=True):
+    id: str
+    name: str
+    currency: str
+    time_zone: str
+    place: Place
+    delivery_fee: int
+    minimum_subtotal: int
+    hours: list[OpeningHours]
+
+class RestaurantRef(msgspec.Struct, kw_only=True):
+    restaurant_id: str
+
+class ListRestaurants(msgspec.Struct, kw_only=True):
+    cursor: str | None = None
+    limit: int = 20
+
+class RestaurantPage(msgspec.Struct, kw_only=True):
+    restaurants: list[Restaurant]
+    next_cursor: str | None = None
+
+class SetHours(msgspec.Struct, kw_only=True):
+    restaurant_id: str
+    hours: list[OpeningHours]
+
+class SetAccepting(msgspec.Struct, kw_only=True):
+    restaurant_id: str
+    accepting_orders: bool
+
+class SetMenu(msgspec.Struct, kw_only=True):
+    restaurant_id: str
+    items: list[MenuItem]
+
+class Menu(msgspec.Struct, kw_only=True):
+    restaurant_id: str
+    currency: str
+    version: int
+    items: list[MenuItem]
+
+class AddStock(msgspec.Struct, kw_only=True):
+    restaurant_id: str
+    item_id: str
+    quantity: int
+
+class StockLevel(msgspec.Struct, kw_only=True):
+    item_id: str
+    on_hand: int
+    held: int
+
+class Stock(msgspec.Struct, kw_only=True):
+    restaurant_id: str
+    items: list[StockLevel]
+
+class PriceBasket(msgspec.Struct, kw_only=True):
+    restaurant_id: str
+    lines: list[BasketLine]
+    at: str
+
+class PricedBasket(msgspec.Struct, kw_only=True):
+    restaurant_id: str
+    currency: str
+    lines: list[PricedLine]
+    subtotal: int
+    delivery_fee: int
+    total: int
+    limited_items: list[str]
+    menu_version: int
+
+class HoldLine(msgspec.Struct, kw_only=True):
+    item_id: str
+    quantity: int
+
+class HoldStock(msgspec.Struct, kw_only=True):
+    restaurant_id: str
+    order_id: str
+    lines: list[HoldLine]
+    expires_in_ms: int
+
+class HoldRef(msgspec.Struct, kw_only=True):
+    order_id: str
+
+class Empty(msgspec.Struct, kw_only=True):
+    pass
+
+class Customer(msgspec.Struct, kw_only=True):
+    id: str
+    name: str
+    phone: str | None = None
+    addresses: list[Address]
+
+class CreateCustomer(msgspec.Struct, kw_only=True):
+    id: str
+    name: str
+    phone: str | None = None
+    addresses: list[Address] | None = None
+
+class CustomerRef(msgspec.Struct, kw_only=True):
+    customer_id: str
+
+class SaveAddress(msgspec.Struct, kw_only=True):
+    customer_id: str
+    address: Address
+
+class AddressRef(msgspec.Struct, kw_only=True):
+    customer_id: str
+    address_id: str
+
+class Orders(Protocol):
+    async def quote(self, context: CallContext, request: QuoteRequest) -> Quote: ...
+    async def place(self, context: CallContext, request: PlaceOrder) -> Order: ...
+    async def get(self, context: CallContext, request: OrderRef) -> Order: ...
+    async def advance(self, context: CallContext, request: AdvanceOrder) -> Order: ...
+    async def list_orders(self, context: CallContext, request: ListOrders) -> OrderPage: ...
+    async def timeline(self, context: CallContext, request: OrderRef) -> Timeline: ...
+
+class Payments(Protocol):
+    async def pay(self, context: CallContext, request: PayOrder) -> Payment: ...
+    async def list_payments(self, context: CallContext, request: PaymentsOf) -> PaymentList: ...
+    async def take_notice(self, context: CallContext, request: ProviderNotice) -> NoticeTaken: ...
+
+class Restaurants(Protocol):
+    async def create(self, context: CallContext, request: CreateRestaurant) -> Restaurant: ...
+    async def get(self, context: CallContext, request: RestaurantRef) -> Restaurant: ...
+    async def list_all(self, context: CallContext, request: ListRestaurants) -> RestaurantPage: ...
+    async def set_hours(self, context: CallContext, request: SetHours) -> Restaurant: ...
+    async def set_accepting(self, context: CallContext, request: SetAccepting) -> Restaurant: ...
+    async def set_menu(self, context: CallContext, request: SetMenu) -> Menu: ...
+    async def get_menu(self, context: CallContext, request: RestaurantRef) -> Menu: ...
+    async def add_stock(self, context: CallContext, request: AddStock) -> Stock: ...
+    async def get_stock(self, context: CallContext, request: RestaurantRef) -> Stock: ...
+    async def price(self, context: CallContext, request: PriceBasket) -> PricedBasket: ...
+    async def hold(self, context: CallContext, request: HoldStock) -> Empty: ...
+    async def sell(self, context: CallContext, request: HoldRef) -> Empty: ...
+    async def release(self, context: CallContext, request: HoldRef) -> Empty: ...
+
+class Users(Protocol):
+    async def create(self, context: CallContext, request: CreateCustomer) -> Customer: ...
+    async def get(self, context: CallContext, request: CustomerRef) -> Customer: ...
+    async def save_address(self, context: CallContext, request: SaveAddress) -> Customer: ...
+    async def remove_address(self, context: CallContext, request: AddressRef) -> Customer: ...

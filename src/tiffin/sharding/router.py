@@ -1,0 +1,76 @@
+"""The router: from a shard to the node that holds it, by the topology it last read."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from tiffin.sharding.partitions import is_missing_partition
+from tiffin.sharding.slots import Dimension
+from tiffin.sharding.topology import Topology, read_epoch, read_topology
+from tiffin.storage.node import Node
+
+Answer = TypeVar("Answer")
+
+
+class Router:
+    """Routes by a topology that may be old.
+
+    Two rules make that safe. A write to a node that no longer holds the shard is refused by the database
+    (`is_missing_partition`): `write` reloads and tries once more. A read that finds nothing is believed
+    only if the epoch has not changed meanwhile: `read` sees to that.
+    """
+
+    def __init__(self, nodes: Sequence[Node], topology: Topology) -> None:
+        self.nodes = {node.name: node for node in nodes}
+        self.directory = nodes[0]
+        self._topology = topology
+        self._map: dict[tuple[Dimension, int], Node] = {}
+        self._take(topology)
+
+    @classmethod
+    async def open(cls, nodes: Sequence[Node]) -> "Router":
+        """A router over these nodes; the first one is the directory."""
+        return cls(nodes, await read_topology(nodes[0]))
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the topology in use."""
+        return self._topology.epoch
+
+    def node(self, dimension: Dimension, shard: int) -> Node:
+        """The node that holds the shard, as far as this router knows."""
+        return self._map[dimension, shard]
+
+    def shards_on(self, dimension: Dimension, node: Node) -> list[int]:
+        """The shards of a dimension that live on a node."""
+        return [shard for (of, shard), holder in self._map.items() if of == dimension and holder is node]
+
+    async def changed(self) -> bool:
+        """Ask the directory whether the topology has moved on, and if so take the new one."""
+        if await read_epoch(self.directory) == self._topology.epoch:
+            return False
+        self._take(await read_topology(self.directory))
+        return True
+
+    async def read(
+        self, dimension: Dimension, shard: int, ask: Callable[[Node], Awaitable[Answer]]
+    ) -> Answer:
+        """Ask the shard's node. An empty answer (falsy) is confirmed against the epoch before it is given."""
+        answer = await ask(self.node(dimension, shard))
+        if not answer and await self.changed():
+            answer = await ask(self.node(dimension, shard))
+        return answer
+
+    async def write(
+        self, dimension: Dimension, shard: int, do: Callable[[Node], Awaitable[Answer]]
+    ) -> Answer:
+        """Write on the shard's node; if it has moved away, on its new one."""
+        try:
+            return await do(self.node(dimension, shard))
+        except Exception as error:
+            if not is_missing_partition(error) or not await self.changed():
+                raise
+        return await do(self.node(dimension, shard))
+
+    def _take(self, topology: Topology) -> None:
+        self._map = {place: self.nodes[name] for place, name in topology.node_names.items()}
+        self._topology = topology

@@ -1,0 +1,105 @@
+"""One PostgreSQL database of the platform and the connections to it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+from tiffin.primitives.errors import Unavailable
+
+CONNECT_TIMEOUT_S = 5.0
+STATEMENT_TIMEOUT_S = 10.0
+READERS_MAX = 6
+
+CONNECTION_LOST = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TooManyConnectionsError,
+)
+"""What asyncpg raises when the server, not the statement, is at fault."""
+
+
+class Connection(asyncpg.Connection):
+    """A connection that keeps no session state, so nothing has to be reset when it goes back to the pool."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+class Node:
+    """A database by name, with a pool for reads and short statements.
+
+    Statements that lose the server raise `Unavailable("database_unavailable")`.
+    """
+
+    def __init__(self, name: str, url: str, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self.name = name
+        self.url = url
+        self._pool = pool
+
+    @classmethod
+    async def open(cls, name: str, url: str, readers_max: int = READERS_MAX) -> "Node":
+        """Connect. `Unavailable` if nobody answers within `CONNECT_TIMEOUT_S`."""
+        try:
+            pool = await asyncpg.create_pool(
+                url, min_size=1, max_size=readers_max, connection_class=Connection,
+                timeout=CONNECT_TIMEOUT_S, command_timeout=STATEMENT_TIMEOUT_S,
+                server_settings=_SETTINGS,
+            )  # fmt: skip
+        except CONNECTION_LOST as error:
+            raise Unavailable("database_unavailable", f"node {name}: {error}") from error
+        return cls(name, url, pool)
+
+    async def fetch(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
+        """The rows of one statement."""
+        async with self.connection() as connection:
+            return await connection.fetch(query, *arguments)
+
+    async def fetchrow(self, query: str, *arguments: Any) -> asyncpg.Record | None:
+        """The first row of one statement, if any."""
+        async with self.connection() as connection:
+            return await connection.fetchrow(query, *arguments)
+
+    async def execute(self, query: str, *arguments: Any) -> str:
+        """Run one statement, or several without arguments."""
+        async with self.connection() as connection:
+            return await connection.execute(query, *arguments)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+        """Borrow a pooled connection."""
+        try:
+            async with self._pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
+                yield connection
+        except CONNECTION_LOST as error:
+            raise Unavailable("database_unavailable", f"node {self.name}: {error!r}") from error
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+        """Borrow a pooled connection with a transaction open on it."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    async def connect(self) -> asyncpg.Connection[asyncpg.Record]:
+        """A connection of one's own, outside the pool; the caller closes it."""
+        try:
+            return await asyncpg.connect(
+                self.url, timeout=CONNECT_TIMEOUT_S, connection_class=Connection, server_settings=_SETTINGS
+            )
+        except CONNECTION_LOST as error:
+            raise Unavailable("database_unavailable", f"node {self.name}: {error!r}") from error
+
+    async def close(self) -> None:
+        """Give every connection back; those still in use are cut after a moment."""
+        try:
+            await asyncio.wait_for(self._pool.close(), 5)
+        except TimeoutError:
+            self._pool.terminate()
+
+
+_SETTINGS = {"application_name": "tiffin", "jit": "off", "timezone": "UTC"}
