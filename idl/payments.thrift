@@ -35,6 +35,18 @@ struct NoticeTaken {
   1: required bool known (doc = "False: no payment of ours; taken all the same, so it is not sent again."),
 }
 
+/** What the log says about payments. */
+struct PaymentEvent {
+  1: required string payment_id,
+  2: required string order_id,
+  3: required i32 version,
+  4: required string type (one_of = "payment.started payment.succeeded payment.declined payment.refund_started payment.refunded"),
+  5: required base.Money amount,
+  6: required string at,
+  7: required string request_id,
+  8: optional string reason,
+}
+
 service Payments {
   Payment pay(1: base.CallContext context, 2: PayOrder request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Charge the customer for an order that awaits payment. Repeating it never charges twice."),

@@ -168,6 +168,16 @@ class ProviderNotice(msgspec.Struct, kw_only=True):
 class NoticeTaken(msgspec.Struct, kw_only=True):
     known: bool
 
+class PaymentEvent(msgspec.Struct, kw_only=True):
+    payment_id: str
+    order_id: str
+    version: int
+    type: Literal['payment.started', 'payment.succeeded', 'payment.declined', 'payment.refund_started', 'payment.refunded']
+    amount: Money
+    at: str
+    request_id: str
+    reason: str | None = None
+
 class OptionChoice(msgspec.Struct, kw_only=True):
     id: str
     name: str

@@ -18,26 +18,32 @@ class Sequence:
         self._directory = directory
         self._next = 0
         self._end = 0
-        self._lease: asyncio.Task[int] | None = None
+        self._spare: int | None = None
+        self._lease: asyncio.Task[None] | None = None
 
     async def take(self) -> int:
         """A fresh number, above 0. `Unavailable` if the block is used up and the directory is away."""
         while self._next >= self._end:
-            lease = self._lease = self._lease or asyncio.create_task(self._lease_block())
-            try:
-                start = await asyncio.shield(lease)
-            finally:
-                if lease.done() and self._lease is lease:
-                    self._lease = None
-            if self._next >= self._end:
-                self._next, self._end = start, start + BLOCK
+            if self._spare is None:
+                await asyncio.shield(self._start_lease())
+            else:
+                self._next, self._end, self._spare = self._spare, self._spare + BLOCK, None
         number = self._next
         self._next += 1
-        if self._lease is None and self._end - self._next == BLOCK // 2:
-            self._lease = asyncio.create_task(self._lease_block())
+        if self._end - self._next == BLOCK // 2 and self._spare is None:
+            self._start_lease()
         return number
 
-    async def _lease_block(self) -> int:
-        row = await self._directory.fetchrow(_QUERIES["next_block"])
-        assert row is not None
-        return row[0] * BLOCK
+    def _start_lease(self) -> asyncio.Task[None]:
+        if self._lease is None:
+            self._lease = asyncio.create_task(self._take_lease())
+            self._lease.add_done_callback(lambda lease: lease.cancelled() or lease.exception())
+        return self._lease
+
+    async def _take_lease(self) -> None:
+        try:
+            row = await self._directory.fetchrow(_QUERIES["next_block"])
+            assert row is not None
+            self._spare = row[0] * BLOCK
+        finally:
+            self._lease = None

@@ -1,0 +1,28 @@
+"""What the log holds."""
+
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+Stream = Literal["order", "payment"]
+
+
+class Event(NamedTuple):
+    """One fact. `(stream, key, version)` names it; `(xid, position)` orders it within its node."""
+
+    xid: int
+    position: int
+    day: int
+    """Days since the epoch; with the cursor's day a reader knows which partitions to open."""
+    dimension: str
+    shard: int
+    stream: Stream
+    key: str
+    """The order's id, as text; a payment's events carry the id of the payment."""
+    version: int
+    type: str
+    """Past tense: `order.accepted`."""
+    data: str
+    """JSON of the contract's event: `OrderEvent` for orders, `PaymentEvent` for payments."""
+    at: datetime
+    trace: str
+    """The request that made it."""

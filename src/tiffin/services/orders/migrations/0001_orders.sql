@@ -1,0 +1,54 @@
+-- The customer dimension: the truth about every order.
+CREATE TABLE orders.orders (
+    shard smallint NOT NULL,
+    id bigint NOT NULL,
+    customer_id text NOT NULL,
+    restaurant_id text NOT NULL,
+    state text NOT NULL,
+    version int NOT NULL CHECK (version > 0),
+    placed_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    due_at timestamptz,                 -- when the platform acts by itself
+    scheduled_for timestamptz,
+    accepted_at timestamptz,
+    payment_method text NOT NULL,
+    total bigint NOT NULL CHECK (total >= 0),  -- minor units
+    currency text NOT NULL,
+    courier_id text,
+    reason text,                        -- why it was cancelled
+    details text NOT NULL,              -- JSON that never changes: lines, sums, address, note
+    idempotency_key text NOT NULL,
+    request_hash bytea NOT NULL,
+    PRIMARY KEY (shard, id)
+) PARTITION BY LIST (shard);
+COMMENT ON TABLE orders.orders IS 'dimension: customer, fillfactor: 80';
+CREATE UNIQUE INDEX orders_by_key ON orders.orders (shard, customer_id, idempotency_key);
+CREATE INDEX orders_by_customer ON orders.orders (shard, customer_id, placed_at DESC, id DESC);
+CREATE INDEX orders_due ON orders.orders (due_at) WHERE due_at IS NOT NULL;
+
+-- The restaurant dimension: a full copy, kept by a reader of the log, never ahead of the truth.
+CREATE TABLE orders.orders_by_restaurant (
+    shard smallint NOT NULL,
+    id bigint NOT NULL,
+    customer_id text NOT NULL,
+    restaurant_id text NOT NULL,
+    state text NOT NULL,
+    version int NOT NULL CHECK (version > 0),
+    placed_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    due_at timestamptz,
+    scheduled_for timestamptz,
+    accepted_at timestamptz,
+    payment_method text NOT NULL,
+    total bigint NOT NULL CHECK (total >= 0),
+    currency text NOT NULL,
+    courier_id text,
+    reason text,
+    details text NOT NULL,
+    idempotency_key text NOT NULL,
+    request_hash bytea NOT NULL,
+    PRIMARY KEY (shard, id)
+) PARTITION BY LIST (shard);
+COMMENT ON TABLE orders.orders_by_restaurant IS 'dimension: restaurant, fillfactor: 80';
+CREATE INDEX orders_by_restaurant_newest
+    ON orders.orders_by_restaurant (shard, restaurant_id, placed_at DESC, id DESC);
