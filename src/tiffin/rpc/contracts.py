@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Annotated, Any, Literal
 
 import msgspec
-from thriftpy2.parser import load
+from thriftpy2.parser import load  # pyright: ignore[reportUnknownVariableType]
 from thriftpy2.thrift import TType
 
 TEXT_LENGTH_MAX = 200
@@ -59,17 +59,20 @@ def _field_type(spec: Any, notes: dict[str, str]) -> Any:
     if kind == TType.STRUCT:
         return _struct(inner)
     if kind == TType.LIST:
-        limits = {k.replace("items", "length"): int(v) for k, v in notes.items() if k.endswith("_items")}
+        limits: dict[str, Any] = {k.replace("items", "length"): int(v) for k, v in notes.items() if k.endswith("_items")}
         return Annotated[list[_field_type(inner, {})], msgspec.Meta(**limits)]
     if kind == TType.STRING and "one_of" in notes:
         return Literal[tuple(notes["one_of"].split())]
-    limits = {k: int(v) for k, v in notes.items() if k in ("ge", "le", "min_length", "max_length")}
+    limits: dict[str, Any] = {k: int(v) for k, v in notes.items() if k in ("ge", "le", "min_length", "max_length")}
     if kind == TType.STRING:
         limits.setdefault("max_length", TEXT_LENGTH_MAX)
         return Annotated[str, msgspec.Meta(pattern=notes.get("pattern"), **limits)]
     if kind in _INTEGER_BITS:
         bound = 1 << (_INTEGER_BITS[kind] - 1)
-        limits = {"ge": max(limits.get("ge", -bound), -bound), "le": min(limits.get("le", bound - 1), bound - 1)}
+        limits = {
+            "ge": max(limits.get("ge", -bound), -bound),
+            "le": min(limits.get("le", bound - 1), bound - 1),
+        }
     return Annotated[_SCALARS[kind], msgspec.Meta(**limits)] if limits else _SCALARS[kind]
 
 

@@ -74,7 +74,11 @@ def stub() -> str:
 def main() -> int:
     if "--check" in sys.argv:
         same = STUB.read_text() == stub()
-        print("contracts.pyi matches the IDL" if same else "contracts.pyi has drifted: python -m tiffin.rpc.stub")
+        print(
+            "contracts.pyi matches the IDL"
+            if same
+            else "contracts.pyi has drifted: python -m tiffin.rpc.stub"
+        )
         return 0 if same else 1
     STUB.write_text(stub())
     return 0

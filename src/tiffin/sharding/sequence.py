@@ -12,7 +12,7 @@ _QUERIES = load_queries("tiffin.sharding")
 
 
 class Sequence:
-    """Numbers that no other process has or will have. Leases the next block while the present one is in use."""
+    """Numbers that no other process has or will have. The next block is leased while one is in use."""
 
     def __init__(self, directory: Node) -> None:
         self._directory = directory

@@ -1,13 +1,20 @@
 """One PostgreSQL database of the platform and the connections to it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
 from tiffin.primitives.errors import Unavailable
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection
 
 CONNECT_TIMEOUT_S = 5.0
 STATEMENT_TIMEOUT_S = 10.0
@@ -24,7 +31,7 @@ CONNECTION_LOST = (
 """What asyncpg raises when the server, not the statement, is at fault."""
 
 
-class Connection(asyncpg.Connection):
+class _StatelessConnection(asyncpg.Connection):
     """A connection that keeps no session state, so nothing has to be reset when it goes back to the pool."""
 
     def get_reset_query(self) -> str:
@@ -47,7 +54,7 @@ class Node:
         """Connect. `Unavailable` if nobody answers within `CONNECT_TIMEOUT_S`."""
         try:
             pool = await asyncpg.create_pool(
-                url, min_size=1, max_size=readers_max, connection_class=Connection,
+                url, min_size=1, max_size=readers_max, connection_class=_StatelessConnection,
                 timeout=CONNECT_TIMEOUT_S, command_timeout=STATEMENT_TIMEOUT_S,
                 server_settings=_SETTINGS,
             )  # fmt: skip
@@ -71,7 +78,7 @@ class Node:
             return await connection.execute(query, *arguments)
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    async def connection(self) -> AsyncGenerator[Connection]:
         """Borrow a pooled connection."""
         try:
             async with self._pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
@@ -80,16 +87,19 @@ class Node:
             raise Unavailable("database_unavailable", f"node {self.name}: {error!r}") from error
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    async def transaction(self) -> AsyncGenerator[Connection]:
         """Borrow a pooled connection with a transaction open on it."""
         async with self.connection() as connection, connection.transaction():
             yield connection
 
-    async def connect(self) -> asyncpg.Connection[asyncpg.Record]:
+    async def connect(self) -> Connection:
         """A connection of one's own, outside the pool; the caller closes it."""
         try:
             return await asyncpg.connect(
-                self.url, timeout=CONNECT_TIMEOUT_S, connection_class=Connection, server_settings=_SETTINGS
+                self.url,
+                timeout=CONNECT_TIMEOUT_S,
+                connection_class=_StatelessConnection,
+                server_settings=_SETTINGS,
             )
         except CONNECTION_LOST as error:
             raise Unavailable("database_unavailable", f"node {self.name}: {error!r}") from error

@@ -1,0 +1,120 @@
+"""Consumers: what reads the log from a kept cursor and has an effect. At least once, in order."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+from tiffin.events.event import Event
+from tiffin.events.reader import CHANNEL, QUERIES, START, Cursor, after, read
+from tiffin.primitives.clock import Clock
+from tiffin.primitives.errors import Unavailable
+from tiffin.storage.node import CONNECTION_LOST, Connection, Node
+
+POLL_S = 1.0
+"""How long a reader waits for a wake-up before it looks by itself; also how soon a stand-in takes over."""
+PAUSE_S = 0.05
+PAUSE_MAX_S = 5.0
+
+_log = structlog.get_logger()
+_handled = Counter("tiffin_consumer_events", "Events handled.", ["consumer", "node"])
+_failures = Counter(
+    "tiffin_consumer_failures", "Batches that failed and were tried again.", ["consumer", "node"]
+)
+_lag = Histogram(
+    "tiffin_consumer_lag_seconds", "From an event's moment to its effect.", ["consumer", "node"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600),
+)  # fmt: skip
+_behind = Gauge(
+    "tiffin_consumer_behind_seconds", "Age of the last event handled, while behind.", ["consumer", "node"]
+)
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """A name, under which the cursor is kept, and what to do with events.
+
+    `handle` gets events of one node in order, at least once, and must be idempotent. If it raises, the
+    same events come again after a pause.
+    """
+
+    name: str
+    handle: Callable[[Sequence[Event]], Awaitable[None]]
+
+
+class ConsumerRunner:
+    """Runs one consumer on one node. Of several processes one leads; the others stand by."""
+
+    def __init__(self, consumer: Consumer, node: Node, clock: Clock) -> None:
+        self._consumer = consumer
+        self._node = node
+        self._clock = clock
+        self._wake = asyncio.Event()
+        labels = (consumer.name, node.name)
+        self._handled, self._failures = _handled.labels(*labels), _failures.labels(*labels)
+        self._lag, self._behind = _lag.labels(*labels), _behind.labels(*labels)
+
+    async def run(self) -> None:
+        """For ever: lead, read, handle, remember. Ends by cancellation."""
+        pause_s = PAUSE_S
+        while True:
+            connection: Connection | None = None
+            try:
+                connection = await self._node.connect()
+                await connection.add_listener(CHANNEL, self._notified)
+                while not await connection.fetchval(QUERIES["lead"], self._consumer.name):  # noqa: ASYNC110
+                    await asyncio.sleep(POLL_S)
+                cursor = await self._cursor(connection)
+                while True:
+                    cursor = await self._advance(connection, cursor)
+                    pause_s = PAUSE_S
+            except (Unavailable, *CONNECTION_LOST) as error:
+                _log.warning("consumer_paused", consumer=self._consumer.name, error=repr(error))
+            except Exception:
+                _log.exception("consumer_failed", consumer=self._consumer.name, node=self._node.name)
+            finally:
+                if connection is not None:
+                    connection.terminate()
+            self._failures.inc()
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, PAUSE_MAX_S)
+
+    async def _advance(self, connection: Connection, cursor: Cursor) -> Cursor:
+        """Handle what there is; if there is nothing, wait until something may be."""
+        self._wake.clear()
+        events = await read(connection, cursor)
+        if not events:
+            self._behind.set(0)
+            try:
+                async with asyncio.timeout(POLL_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            return cursor
+        await self._consumer.handle(events)
+        cursor = after(events[-1])
+        await connection.execute(
+            QUERIES["move_cursor"], self._consumer.name, str(cursor.xid), cursor.position, cursor.day
+        )
+        now = self._clock()
+        for event in events:
+            self._lag.observe((now - event.at).total_seconds())
+        self._behind.set((now - events[-1].at).total_seconds())
+        self._handled.inc(len(events))
+        return cursor
+
+    async def _cursor(self, connection: Connection) -> Cursor:
+        row = await connection.fetchrow(QUERIES["cursor"], self._consumer.name)
+        return Cursor(row["xid"], row["position"], row["day"]) if row else START
+
+    def _notified(self, *_: object) -> None:
+        self._wake.set()
+
+
+async def backlog(node: Node, consumer: str) -> int:
+    """How many events of the node a consumer has not handled yet."""
+    row = await node.fetchrow(QUERIES["backlog"], consumer)
+    assert row is not None
+    return row["events"]

@@ -1,0 +1,144 @@
+"""Live: order events as they happen, for whoever watches. From now on only; nothing is kept."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import msgspec
+import structlog
+
+from tiffin.events.event import Event
+from tiffin.events.reader import CHANNEL, end, read
+from tiffin.primitives.errors import Unavailable
+from tiffin.rpc.contracts import OrderEvent
+from tiffin.storage.node import CONNECTION_LOST, Connection, Node
+
+WATCHER_QUEUE_MAX = 1000
+POLL_S = 1.0
+PAUSE_S = 0.2
+
+_log = structlog.get_logger()
+_decoder = msgspec.json.Decoder(OrderEvent)
+
+
+class _Watcher:
+    def __init__(self, order_id: str | None, restaurant_id: str | None) -> None:
+        self.order_id = order_id
+        self.restaurant_id = restaurant_id
+        self.queue: asyncio.Queue[OrderEvent | None] = asyncio.Queue(WATCHER_QUEUE_MAX)
+
+    def offer(self, event: OrderEvent) -> bool:
+        """False if the watcher is too slow to be kept."""
+        if self.order_id not in (None, event.order_id) or self.restaurant_id not in (
+            None,
+            event.restaurant_id,
+        ):
+            return True
+        try:
+            self.queue.put_nowait(event)
+        except asyncio.QueueFull:
+            return False
+        return True
+
+
+class LiveFeed:
+    """Follows every node's log while somebody watches.
+
+    A watcher that falls `WATCHER_QUEUE_MAX` events behind, or whose node was lost, is let go: its stream
+    ends, and the client comes back with the last version it saw.
+    """
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self._nodes = nodes
+        self._watchers: set[_Watcher] = set()
+        self._followers: list[asyncio.Task[None]] = []
+        self._following: list[asyncio.Event] = []
+
+    @asynccontextmanager
+    async def subscribe(
+        self, *, order_id: str | None = None, restaurant_id: str | None = None
+    ) -> AsyncGenerator[AsyncIterator[OrderEvent]]:
+        """The events of one order or one restaurant committed after this has been entered."""
+        watcher = _Watcher(order_id, restaurant_id)
+        self._watchers.add(watcher)
+        try:
+            await self._follow()
+            yield _events(watcher)
+        finally:
+            self._watchers.discard(watcher)
+            if not self._watchers:
+                await self._stop()
+
+    async def close(self) -> None:
+        """End every stream."""
+        self._let_go(list(self._watchers))
+        await self._stop()
+
+    async def _follow(self) -> None:
+        if not self._followers:
+            self._following = [asyncio.Event() for _ in self._nodes]
+            self._followers = [
+                asyncio.create_task(self._follow_node(node, ready), name=f"live {node.name}")
+                for node, ready in zip(self._nodes, self._following, strict=True)
+            ]
+        for ready in self._following:
+            await ready.wait()
+
+    async def _stop(self) -> None:
+        followers, self._followers = self._followers, []
+        for follower in followers:
+            follower.cancel()
+        await asyncio.gather(*followers, return_exceptions=True)
+
+    async def _follow_node(self, node: Node, ready: asyncio.Event) -> None:
+        wake = asyncio.Event()
+
+        def notified(*_: object) -> None:
+            wake.set()
+
+        while True:
+            connection: Connection | None = None
+            try:
+                connection = await node.connect()
+                await connection.add_listener(CHANNEL, notified)
+                cursor = await end(connection)
+                ready.set()
+                while True:
+                    wake.clear()
+                    events = await read(connection, cursor)
+                    if events:
+                        self._publish(events)
+                        last = events[-1]
+                        cursor = cursor._replace(xid=last.xid, position=last.position, day=last.day)
+                        continue
+                    try:
+                        async with asyncio.timeout(POLL_S):
+                            await wake.wait()
+                    except TimeoutError:
+                        pass
+            except (Unavailable, *CONNECTION_LOST) as error:
+                _log.warning("live_feed_interrupted", node=node.name, error=repr(error))
+                ready.set()
+                self._let_go(list(self._watchers))
+                await asyncio.sleep(PAUSE_S)
+            finally:
+                if connection is not None:
+                    connection.terminate()
+
+    def _publish(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if event.stream == "order":
+                happened = _decoder.decode(event.data)
+                self._let_go([watcher for watcher in self._watchers if not watcher.offer(happened)])
+
+    def _let_go(self, watchers: Sequence[_Watcher]) -> None:
+        for watcher in watchers:
+            self._watchers.discard(watcher)
+            if watcher.queue.full():
+                watcher.queue.get_nowait()
+            watcher.queue.put_nowait(None)
+
+
+async def _events(watcher: _Watcher) -> AsyncIterator[OrderEvent]:
+    while (event := await watcher.queue.get()) is not None:
+        yield event

@@ -1,0 +1,59 @@
+-- name: read
+-- Events after the cursor, in order, of transactions that no running one can still precede.
+-- A day earlier than the cursor's is opened too: a transaction keeps the date it began on.
+SELECT xid::text::bigint AS xid, position, day - DATE '1970-01-01' AS day,
+       dimension, shard, stream, key, version, type, data, at, trace
+  FROM log.events
+ WHERE (xid, position) > ($1::text::xid8, $2::bigint)
+   AND xid < pg_snapshot_xmin(pg_current_snapshot())
+   AND day >= DATE '1970-01-01' + $3::int - 1
+ ORDER BY log.events.xid, position
+ LIMIT $4;
+
+-- name: end
+-- A cursor behind everything that is committed now.
+SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1) AS xid,
+       9223372036854775807 AS position,
+       (now() AT TIME ZONE 'UTC')::date - DATE '1970-01-01' AS day;
+
+-- name: cursor
+SELECT xid::text::bigint AS xid, position, day - DATE '1970-01-01' AS day FROM log.cursors WHERE consumer = $1;
+
+-- name: move_cursor
+INSERT INTO log.cursors (consumer, xid, position, day)
+VALUES ($1, $2::text::xid8, $3, DATE '1970-01-01' + $4::int)
+    ON CONFLICT (consumer) DO UPDATE
+       SET xid = excluded.xid, position = excluded.position, day = excluded.day, moved_at = now()
+     WHERE (cursors.xid, cursors.position) < (excluded.xid, excluded.position);
+
+-- name: lead
+-- One reader of a name at a time; the lock goes with the connection.
+SELECT pg_try_advisory_lock(hashtextextended('tiffin consumer ' || $1, 0));
+
+-- name: backlog
+-- Events that a consumer has not handled yet, and since when (seconds) the oldest of them waits.
+SELECT count(*) AS events, coalesce(extract(epoch FROM clock_timestamp() - min(e.at)), 0)::float8 AS seconds
+  FROM log.events e
+  LEFT JOIN log.cursors c ON c.consumer = $1
+ WHERE c.consumer IS NULL
+    OR ((e.xid, e.position) > (c.xid, c.position) AND e.day >= c.day - 1);
+
+-- name: of_key
+-- The history of one key. No shard: the log is partitioned by day.
+SELECT data FROM log.events WHERE stream = $1 AND key = $2 ORDER BY version;
+
+-- name: made_by
+-- Which of these (key, version) a given request has written: how an unknown outcome is settled.
+SELECT e.key, e.version
+  FROM unnest($1::text[], $2::int[], $3::text[], $4::text[]) AS t (key, version, type, trace)
+  JOIN log.events e ON e.key = t.key AND e.version = t.version AND e.type = t.type AND e.trace = t.trace
+ WHERE e.stream = $5;
+
+-- name: days
+SELECT child.relname AS name, to_date(substring(child.relname FROM '_(\d{8})$'), 'YYYYMMDD') AS day
+  FROM pg_inherits i JOIN pg_class child ON child.oid = i.inhrelid
+ WHERE i.inhparent = 'log.events'::regclass
+ ORDER BY 2;
+
+-- name: today
+SELECT (now() AT TIME ZONE 'UTC')::date AS today, (SELECT min(day) FROM log.cursors) AS furthest_behind;

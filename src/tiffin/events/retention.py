@@ -1,0 +1,45 @@
+"""The log's days: partitions made ahead, and dropped whole when they are old and read by everyone."""
+
+from datetime import date, timedelta
+
+import structlog
+
+from tiffin.storage.node import Node
+from tiffin.storage.queries import load_queries
+
+DAYS_AHEAD = 7
+
+_QUERIES = load_queries("tiffin.events")
+_LOCK = 0x7469666603
+_log = structlog.get_logger()
+
+
+async def keep_days(node: Node, retention_days: int) -> list[date]:
+    """Make the partitions of the coming week; drop days older than `retention_days`. Returns those dropped.
+
+    A day that a reader still needs is kept, however old. Days go by the database's clock, in UTC.
+    Safe to run twice and by two processes at once.
+    """
+    dropped: list[date] = []
+    async with node.transaction() as connection:
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+        row = await connection.fetchrow(_QUERIES["today"])
+        assert row is not None
+        today: date = row["today"]
+        present = {record["day"]: record["name"] for record in await connection.fetch(_QUERIES["days"])}
+        for offset in range(-1, DAYS_AHEAD + 1):
+            day = today + timedelta(days=offset)
+            if day not in present:
+                await connection.execute(
+                    f"CREATE TABLE log.events_{day:%Y%m%d} PARTITION OF log.events"
+                    f" FOR VALUES FROM ('{day}') TO ('{day + timedelta(days=1)}')"
+                )
+        # A reader opens the day before its cursor's too: that one stays with it.
+        unread = row["furthest_behind"] - timedelta(days=1) if row["furthest_behind"] else None
+        for day, name in present.items():
+            if day < today - timedelta(days=retention_days) and (unread is None or day < unread):
+                await connection.execute(f"DROP TABLE log.{name}")
+                dropped.append(day)
+    for day in dropped:
+        _log.info("log_day_dropped", node=node.name, day=str(day))
+    return dropped
