@@ -1,0 +1,87 @@
+"""Fixtures for everyone: a real PostgreSQL, one node, four nodes, a clock, ids.
+
+Tests share databases and keep apart by ids of their own (`new_id`); nothing is emptied between them.
+"""
+
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import databases
+import pytest
+from manual_clock import ManualClock
+
+from tiffin.sharding.router import Router
+from tiffin.sharding.topology import lay_out
+from tiffin.storage.embedded import EmbeddedServer
+from tiffin.storage.node import Node
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if _is_worker(config):
+        return
+    os.environ[databases.DIRECTORY] = str(databases.make_directory())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Runs in the end however the run ended; workers are gone by then."""
+    if not _is_worker(config):
+        databases.remove_directory(Path(os.environ[databases.DIRECTORY]))
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[EmbeddedServer]:
+    """An embedded PostgreSQL, one for all workers; the last of them to end stops it."""
+    server = EmbeddedServer.start(Path(os.environ[databases.DIRECTORY]), databases.FAST_SETTINGS)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+async def node(server: EmbeddedServer) -> AsyncIterator[Node]:
+    """A node with every schema and all shards, named `local`."""
+    (node,) = await databases.open_databases(server, databases.LAID_OUT, ["local"])
+    yield node
+    await node.close()
+
+
+@pytest.fixture(scope="session")
+async def router(node: Node) -> Router:
+    """A router over that one node."""
+    return await Router.open([node])
+
+
+@pytest.fixture(scope="session")
+async def four_nodes(server: EmbeddedServer) -> AsyncIterator[list[Node]]:
+    """Four nodes with every schema, the shards spread over them; the first is the directory."""
+    nodes = await databases.open_databases(server, databases.MIGRATED, ["north", "east", "south", "west"])
+    await lay_out(nodes[0], nodes)
+    yield nodes
+    for node in nodes:
+        await node.close()
+
+
+@pytest.fixture(scope="session")
+async def four_router(four_nodes: list[Node]) -> Router:
+    """A router over the four nodes."""
+    return await Router.open(four_nodes)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """Stands at noon of a Monday until a test sets or advances it."""
+    return ManualClock(datetime(2026, 6, 1, 12, 0, tzinfo=UTC))
+
+
+@pytest.fixture(scope="session")
+def new_id() -> Callable[[str], str]:
+    """Makes ids that no other test has: `new_id("customer")`."""
+    return lambda prefix: f"{prefix}-{uuid4().hex[:12]}"
