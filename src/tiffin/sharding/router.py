@@ -20,8 +20,9 @@ class Router:
     """
 
     def __init__(self, nodes: Sequence[Node], topology: Topology) -> None:
-        self.nodes = {node.name: node for node in nodes}
+        self.nodes = tuple(nodes)
         self.directory = nodes[0]
+        self._by_name = {node.name: node for node in nodes}
         self._topology = topology
         self._map: dict[tuple[Dimension, int], Node] = {}
         self._take(topology)
@@ -72,5 +73,5 @@ class Router:
         return await do(self.node(dimension, shard))
 
     def _take(self, topology: Topology) -> None:
-        self._map = {place: self.nodes[name] for place, name in topology.node_names.items()}
+        self._map = {place: self._by_name[name] for place, name in topology.node_names.items()}
         self._topology = topology

@@ -94,7 +94,7 @@ class GroupCommit(Generic[Operation, Result]):
         key = self._key(operation)
         loop = asyncio.get_running_loop()
         entry: _Entry[Operation, Result] = _Entry(key, operation, loop.create_future())
-        self._lanes[key % LANES].add(entry)
+        self._lanes[hash((key,)) % LANES].add(entry)
         timer = loop.call_later(within_s, entry.expire)
         try:
             return await entry.future

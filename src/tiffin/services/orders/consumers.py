@@ -1,0 +1,51 @@
+"""The restaurant dimension: a full copy of every order, kept by a reader of the log."""
+
+from collections.abc import Sequence
+
+from tiffin.events.event import Event
+from tiffin.services.orders import statements
+from tiffin.services.orders.order import OrderRow
+from tiffin.sharding.order_id import customer_shard, restaurant_shard
+from tiffin.sharding.partitions import is_missing_partition
+from tiffin.sharding.router import Router
+from tiffin.storage.node import Node
+
+
+class RestaurantCopy:
+    """Copies what changed: each order once a batch, as it is now. Older versions never replace newer ones."""
+
+    name = "orders.restaurant_copy"
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+
+    async def handle(self, events: Sequence[Event]) -> None:
+        """Bring the copies of these events' orders up to date."""
+        changed = sorted({int(event.key) for event in events if event.stream == "order"})
+        rows = [row for row in await self._read(changed) if row is not None]
+        try:
+            await self._write(rows)
+        except Exception as error:
+            if not is_missing_partition(error) or not await self._router.changed():
+                raise
+            await self._write(rows)
+
+    async def _read(self, order_ids: Sequence[int]) -> list[OrderRow | None]:
+        by_node: dict[Node, list[tuple[int, int]]] = {}
+        for order_id in order_ids:
+            shard = customer_shard(order_id)
+            by_node.setdefault(self._router.node("customer", shard), []).append((shard, order_id))
+        rows: list[OrderRow | None] = []
+        for node, places in by_node.items():
+            async with node.connection() as connection:
+                rows += await statements.read(connection, places)
+        return rows
+
+    async def _write(self, rows: Sequence[OrderRow]) -> None:
+        by_node: dict[Node, list[OrderRow]] = {}
+        for row in sorted(rows, key=lambda row: row.id):
+            shard = restaurant_shard(row.id)
+            by_node.setdefault(self._router.node("restaurant", shard), []).append(row._replace(shard=shard))
+        for node, copies in by_node.items():
+            async with node.connection() as connection:
+                await statements.copy(connection, copies)

@@ -1,0 +1,77 @@
+"""An order as it is stored, and as others see it."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from tiffin.primitives.clock import to_text
+from tiffin.rpc import contracts as c
+from tiffin.services.orders.states import State
+
+
+class Details(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
+    """What never changes once an order is placed. Stored as JSON text."""
+
+    lines: list[c.PricedLine]
+    subtotal: int
+    delivery_fee: int
+    address: c.Address
+    note: str | None = None
+    holds_stock: bool = False
+
+
+class OrderRow(NamedTuple):
+    """A row of `orders.orders`, in the order of its columns."""
+
+    shard: int
+    id: int
+    customer_id: str
+    restaurant_id: str
+    state: State
+    version: int
+    placed_at: datetime
+    updated_at: datetime
+    due_at: datetime | None
+    scheduled_for: datetime | None
+    accepted_at: datetime | None
+    payment_method: str
+    total: int
+    currency: str
+    courier_id: str | None
+    reason: str | None
+    details: str
+    idempotency_key: str
+    request_hash: bytes
+
+
+_details_decoder = msgspec.json.Decoder(Details)
+
+
+def details_of(row: OrderRow) -> Details:
+    """The unchanging part of an order."""
+    return _details_decoder.decode(row.details)
+
+
+def to_contract(row: OrderRow, details: Details) -> c.Order:
+    """The order as its parties see it."""
+    return c.Order(
+        id=str(row.id),
+        state=row.state,
+        version=row.version,
+        customer_id=row.customer_id,
+        restaurant_id=row.restaurant_id,
+        lines=details.lines,
+        subtotal=c.Money(amount=details.subtotal, currency=row.currency),
+        delivery_fee=c.Money(amount=details.delivery_fee, currency=row.currency),
+        total=c.Money(amount=row.total, currency=row.currency),
+        payment_method="cash" if row.payment_method == "cash" else "online",
+        address=details.address,
+        placed_at=to_text(row.placed_at),
+        updated_at=to_text(row.updated_at),
+        due_at=to_text(row.due_at) if row.due_at else None,
+        scheduled_for=to_text(row.scheduled_for) if row.scheduled_for else None,
+        courier_id=row.courier_id,
+        note=details.note,
+        reason=row.reason,
+    )

@@ -1,0 +1,106 @@
+"""Orders in PostgreSQL: which node, which lane, and what to do when the topology has moved on."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+import msgspec
+
+from tiffin.events.reader import QUERIES as LOG_QUERIES
+from tiffin.rpc.contracts import OrderEvent
+from tiffin.services.orders import statements
+from tiffin.services.orders.order import OrderRow
+from tiffin.services.orders.statements import QUERIES
+from tiffin.services.orders.transition import Moved
+from tiffin.sharding.order_id import customer_shard
+from tiffin.sharding.router import Router
+from tiffin.sharding.slots import Dimension, shard_of
+from tiffin.storage.group_commit import GroupCommit
+from tiffin.storage.node import Node
+
+Answer = TypeVar("Answer")
+_event_decoder = msgspec.json.Decoder(OrderEvent)
+
+
+class OrderStore:
+    """Every read and write of orders. All may raise `Unavailable`."""
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+        self._places = {
+            node.name: _group(node, statements.place, statements.settle_place) for node in router.nodes
+        }
+        self._moves = {
+            node.name: _group(node, statements.move, statements.settle_move) for node in router.nodes
+        }
+        self._reads = {
+            node.name: GroupCommit(node, statements.read, statements.read_again, key=_order_id)
+            for node in router.nodes
+        }
+
+    async def place(self, placed: Moved, within_s: float) -> bool:
+        """Store a new order. False: this customer has used this idempotency key already."""
+        return await self._router.write(
+            "customer", placed.row.shard, lambda node: self._places[node.name].submit(placed, within_s)
+        )
+
+    async def move(self, moved: Moved, within_s: float) -> bool:
+        """Store an order's next version. False: somebody else has moved it meanwhile."""
+        return await self._router.write(
+            "customer", moved.row.shard, lambda node: self._moves[node.name].submit(moved, within_s)
+        )
+
+    async def get(self, order_id: int, within_s: float) -> OrderRow | None:
+        """An order, from the truth."""
+        shard = customer_shard(order_id)
+        return await self._router.read(
+            "customer", shard, lambda node: self._reads[node.name].submit((shard, order_id), within_s)
+        )
+
+    async def by_key(self, customer_id: str, idempotency_key: str) -> OrderRow | None:
+        """The order that a customer has placed under a key."""
+        shard = shard_of(customer_id)
+        record = await self._router.read(
+            "customer",
+            shard,
+            lambda node: node.fetchrow(QUERIES["by_key"], shard, customer_id, idempotency_key),
+        )
+        return OrderRow(*record) if record else None
+
+    async def page(
+        self, dimension: Dimension, key: str, state: str | None, before: tuple[datetime, int], limit: int
+    ) -> list[OrderRow]:
+        """Orders of one customer or one restaurant, newest first, placed before (moment, id)."""
+        shard = shard_of(key)
+        query = QUERIES["of_customer" if dimension == "customer" else "of_restaurant"]
+        records = await self._router.read(
+            dimension, shard, lambda node: node.fetch(query, shard, key, *before, state, limit)
+        )
+        return [OrderRow(*record) for record in records]
+
+    async def history(self, order_id: int) -> list[OrderEvent]:
+        """Everything that has happened to an order, oldest first, as far back as the log is kept."""
+        records = await self._router.read(
+            "customer",
+            customer_shard(order_id),
+            lambda node: node.fetch(LOG_QUERIES["of_key"], "order", str(order_id)),
+        )
+        return [_event_decoder.decode(record["data"]) for record in records]
+
+    async def close(self) -> None:
+        """Finish what is in flight."""
+        for groups in (self._places, self._moves, self._reads):
+            for group in groups.values():
+                await group.close()
+
+
+def _group(
+    node: Node,
+    run: Callable[..., Awaitable[Sequence[bool]]],
+    settle: Callable[..., Awaitable[Sequence[bool | None]]],
+) -> GroupCommit[Moved, bool]:
+    return GroupCommit(node, run, settle, key=statements.key_of)
+
+
+def _order_id(place: tuple[int, int]) -> int:
+    return place[1]
