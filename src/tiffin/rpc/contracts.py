@@ -6,8 +6,8 @@ decodes. Type checkers read `contracts.pyi`, which `python -m tiffin.rpc.stub` w
 """
 
 from pathlib import Path
-from types import ModuleType
-from typing import Annotated, Any, Literal
+from types import ModuleType, new_class
+from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
 from thriftpy2.parser import load  # pyright: ignore[reportUnknownVariableType]
@@ -119,3 +119,4 @@ for _module in parse_idl():
         services[_parsed.__name__] = _service(_parsed)
 
 globals().update(structs)
+globals().update({name: new_class(name, (Protocol,)) for name in services})

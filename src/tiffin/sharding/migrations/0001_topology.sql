@@ -8,7 +8,7 @@ CREATE TABLE tiffin.topology (
 
 -- One row. The epoch goes up with every change of the topology, in the same transaction.
 CREATE TABLE tiffin.epoch (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     epoch bigint NOT NULL
 );
 INSERT INTO tiffin.epoch (epoch) VALUES (0);
