@@ -10,12 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-import databases
 import pytest
-from manual_clock import ManualClock
 
+import databases
+from manual_clock import ManualClock
 from tiffin.sharding.router import Router
-from tiffin.sharding.topology import lay_out
 from tiffin.storage.embedded import EmbeddedServer
 from tiffin.storage.node import Node
 
@@ -48,7 +47,7 @@ def server() -> Iterator[EmbeddedServer]:
 @pytest.fixture(scope="session")
 async def node(server: EmbeddedServer) -> AsyncIterator[Node]:
     """A node with every schema and all shards, named `local`."""
-    (node,) = await databases.open_databases(server, databases.LAID_OUT, ["local"])
+    (node,) = await databases.open_platform(server, ["local"])
     yield node
     await node.close()
 
@@ -62,8 +61,7 @@ async def router(node: Node) -> Router:
 @pytest.fixture(scope="session")
 async def four_nodes(server: EmbeddedServer) -> AsyncIterator[list[Node]]:
     """Four nodes with every schema, the shards spread over them; the first is the directory."""
-    nodes = await databases.open_databases(server, databases.MIGRATED, ["north", "east", "south", "west"])
-    await lay_out(nodes[0], nodes)
+    nodes = await databases.open_platform(server, ["north", "east", "south", "west"])
     yield nodes
     for node in nodes:
         await node.close()

