@@ -24,14 +24,19 @@ class Route:
     subject: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     fixed: Mapping[str, str] = field(default_factory=dict[str, str])
+    without: tuple[str, ...] = ()
+    """Optional fields of the request that this endpoint does not offer."""
     summary: str | None = None
     """Only where the method's own words do not fit this endpoint."""
+    body_bytes_max: int = 256 * 1024
 
 
-def _advance(action: str, event: str, roles: tuple[str, ...], summary: str) -> Route:
+def _advance(
+    action: str, event: str, roles: tuple[str, ...], summary: str, without: tuple[str, ...] = ("courier_id",)
+) -> Route:
     return Route(
         "POST", f"/v1/orders/{{order_id}}/{action}", roles, "Orders.advance",
-        fixed={"event": event}, summary=summary,
+        fixed={"event": event}, without=without, summary=summary,
     )  # fmt: skip
 
 
@@ -49,11 +54,11 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/restaurants", ANYONE, "Restaurants.list_all"),
     Route("GET", "/v1/restaurants/{restaurant_id}", ANYONE, "Restaurants.get"),
     Route("PUT", "/v1/restaurants/{restaurant_id}/hours", (RESTAURANT, OPERATOR), "Restaurants.set_hours"),
-    Route(
-        "PUT", "/v1/restaurants/{restaurant_id}/accepting", (RESTAURANT, OPERATOR), "Restaurants.set_accepting"
-    ),
+    Route("PUT", "/v1/restaurants/{restaurant_id}/accepting", (RESTAURANT, OPERATOR),
+          "Restaurants.set_accepting"),
     Route("GET", "/v1/restaurants/{restaurant_id}/menu", ANYONE, "Restaurants.get_menu"),
-    Route("PUT", "/v1/restaurants/{restaurant_id}/menu", (RESTAURANT, OPERATOR), "Restaurants.set_menu"),
+    Route("PUT", "/v1/restaurants/{restaurant_id}/menu", (RESTAURANT, OPERATOR), "Restaurants.set_menu",
+          body_bytes_max=1024 * 1024),
     Route("GET", "/v1/restaurants/{restaurant_id}/stock", (RESTAURANT, OPERATOR), "Restaurants.get_stock"),
     Route("POST", "/v1/restaurants/{restaurant_id}/stock", (RESTAURANT, OPERATOR), "Restaurants.add_stock"),
     # orders
@@ -63,16 +68,20 @@ ROUTES: tuple[Route, ...] = (
         headers={"idempotency_key": "Idempotency-Key"},
     ),
     Route("GET", "/v1/orders", (CUSTOMER,), "Orders.list_orders", subject="customer_id",
+          without=("restaurant_id",),
           summary="The customer's own orders, newest first."),
     Route("GET", "/v1/restaurants/{restaurant_id}/orders", (RESTAURANT, OPERATOR), "Orders.list_orders",
+          without=("customer_id",),
           summary="The restaurant's orders, newest first."),
     Route("GET", "/v1/customers/{customer_id}/orders", (OPERATOR,), "Orders.list_orders",
+          without=("restaurant_id",),
           summary="A customer's orders, newest first."),
     Route("GET", "/v1/orders/{order_id}", ANYONE, "Orders.get"),
     Route("GET", "/v1/orders/{order_id}/timeline", ANYONE, "Orders.timeline"),
     _advance("accept", "accepted", (RESTAURANT, OPERATOR), "The restaurant takes the order."),
     _advance("reject", "rejected", (RESTAURANT, OPERATOR), "The restaurant declines the order."),
-    _advance("assign-courier", "courier_assigned", (COURIER, OPERATOR), "A courier takes the delivery."),
+    _advance("assign-courier", "courier_assigned", (COURIER, OPERATOR), "A courier takes the delivery.",
+             without=()),
     _advance("ready", "prepared", (RESTAURANT, OPERATOR), "The food is packed."),
     _advance("pick-up", "picked_up", (COURIER, OPERATOR), "The courier has the food."),
     _advance("deliver", "delivered", (COURIER, OPERATOR), "The customer has the food."),

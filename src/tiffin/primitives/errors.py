@@ -20,6 +20,12 @@ class Kind(Enum):
 
 
 CODES: Mapping[str, Kind] = {
+    # the gateway
+    "invalid_json": Kind.INVALID,
+    "invalid_encoding": Kind.INVALID,
+    "unsupported_media_type": Kind.INVALID,
+    "method_not_allowed": Kind.INVALID,
+    "request_timeout": Kind.INVALID,
     # any service
     "invalid_request": Kind.INVALID,
     "invalid_time": Kind.INVALID,

@@ -1,0 +1,242 @@
+"""The OpenAPI 3.1 document, made from the table of endpoints and the contracts' types."""
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+
+from tiffin.gateway.endpoint import Shape
+from tiffin.gateway.problems import STATUS_OF_CODE
+from tiffin.gateway.routes import ANYONE, OPERATOR, RESTAURANT, Route
+from tiffin.gateway.webhooks import SIGNATURE_HEADER
+from tiffin.rpc import contracts as c
+
+Json = dict[str, Any]
+
+_REF = "#/components/schemas/{name}"
+_PROBLEM: Json = {"$ref": "#/components/responses/Problem"}
+
+EXAMPLES: Mapping[str, object] = {
+    "address_id": "home",
+    "amount": 25900,
+    "category": "Mains",
+    "city": "Bogota",
+    "courier_id": "courier-1",
+    "currency": "COP",
+    "closes": "22:00",
+    "customer_id": "customer-1",
+    "delivery_fee": 4900,
+    "expected_version": 1,
+    "idempotency_key": "my-first-order",
+    "item_id": "bandeja",
+    "label": "Home",
+    "latitude": 4.6534,
+    "limit": 20,
+    "longitude": -74.0836,
+    "name": "Bandeja paisa",
+    "opens": "08:00",
+    "order_id": "1048577",
+    "payment_method": "cash",
+    "phone": "+57 601 555 0100",
+    "price": 21000,
+    "quantity": 1,
+    "restaurant_id": "restaurant-1",
+    "source": "card-ok",
+    "street": "Calle 85 # 12-10",
+    "time_zone": "America/Bogota",
+    "weekday": 4,
+}
+"""What a field may look like, by its name: the page to try it starts from these."""
+
+_PROBLEM_SCHEMA: Json = {
+    "type": "object",
+    "title": "Problem",
+    "description": "RFC 9457. Some codes bring more members, such as the new price.",
+    "properties": {
+        "type": {"type": "string", "examples": ["urn:tiffin:problem:price_changed"]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "For people. May change."},
+        "code": {
+            "type": "string",
+            "description": "For programs. Stable: "
+            + ", ".join(f"{code} ({status})" for code, status in sorted(STATUS_OF_CODE.items())),
+        },
+        "request_id": {"type": "string", "description": "Tell us this one when you ask us."},
+    },
+    "required": ["type", "title", "status", "detail", "code", "request_id"],
+}
+
+
+def openapi_document(routes: Sequence[Route]) -> Json:
+    """The document of these routes and of what the gateway answers beside them."""
+    shapes = [(route, Shape(route)) for route in routes]
+    types = {shape.method.result for _, shape in shapes} | {c.OrderEvent, c.NoticeTaken}
+    types |= {shape.body for _, shape in shapes if shape.body}
+    in_order = sorted(types, key=lambda made: made.__name__)
+    _, schemas = msgspec.json.schema_components(in_order, ref_template=_REF)
+    paths: dict[str, Json] = {}
+    for route, shape in shapes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, shape)
+    for path, method, operation in _special_operations():
+        paths.setdefault(path, {})[method] = operation
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Tiffin",
+            "version": version("tiffin"),
+            "summary": "Orders for on-demand delivery.",
+            "description": "Ids are text. Times are RFC 3339 in UTC. Money is a whole number of minor units.",
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name} for name in ("Users", "Restaurants", "Orders", "Payments")],
+        "paths": paths,
+        "components": {
+            "schemas": {name: _described(name, schema) for name, schema in schemas.items()}
+            | {"Problem": _PROBLEM_SCHEMA},
+            "responses": {
+                "Problem": {
+                    "description": "Why not.",
+                    "content": {
+                        "application/problem+json": {"schema": {"$ref": _REF.format(name="Problem")}}
+                    },
+                }
+            },
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "token_in_address": {"type": "apiKey", "in": "query", "name": "access_token"},
+            },
+        },
+    }
+
+
+def _operation(route: Route, shape: Shape) -> Json:
+    service, _, _ = route.call.partition(".")
+    operation: Json = {
+        "tags": [service],
+        "operationId": _operation_id(route.method, route.path),
+        "summary": route.summary or shape.method.doc,
+        "description": f"For: {', '.join(route.roles)}.",
+        "security": [{"token": list[str]()}],
+        "x-roles": list(route.roles),
+        "parameters": _parameters(route, shape),
+        "responses": {
+            str(route.status): _json_content("Done.", shape.method.result),
+            "4XX": _PROBLEM,
+            "5XX": _PROBLEM,
+        },
+    }
+    if shape.body:
+        required = any(field.required for field in shape.offered.values())
+        operation["requestBody"] = {"required": required, "content": _content(shape.body)}
+    return operation
+
+
+def _parameters(route: Route, shape: Shape) -> list[Json]:
+    """Parameters in path, header and query, with the schemas of the request's fields."""
+    (_,), schemas = msgspec.json.schema_components([shape.request], ref_template=_REF)
+    properties = _described(shape.request.__name__, schemas[shape.request.__name__])["properties"]
+    parameters = [_parameter("path", name, name, True, properties) for name in shape.path_names]
+    parameters += [
+        _parameter("header", header, name, True, properties) for name, header in route.headers.items()
+    ]
+    if not shape.has_body:
+        parameters += [
+            _parameter("query", name, name, field.required, properties)
+            for name, field in shape.offered.items()
+        ]
+    return parameters
+
+
+def _parameter(where: str, name: str, field: str, required: bool, properties: Json) -> Json:
+    schema = dict(properties[field])
+    if "anyOf" in schema:
+        # a parameter that is not given is not null, it is not there
+        schema |= schema.pop("anyOf")[0]
+        schema.pop("default", None)
+    parameter: Json = {"name": name, "in": where, "required": required}
+    if description := schema.pop("description", None):
+        parameter["description"] = description
+    return parameter | {"schema": schema}
+
+
+def _described(name: str, schema: Json) -> Json:
+    """The schema with the IDL's words and an example for each of its fields."""
+    docs = c.field_docs(name.partition("Body")[0])
+    properties: Json = {}
+    for field, described in schema.get("properties", {}).items():
+        more: Json = {"description": docs[field]} if field in docs else {}
+        if field in EXAMPLES:
+            more["examples"] = [EXAMPLES[field]]
+        properties[field] = described | more
+    return schema | {"properties": properties}
+
+
+def _special_operations() -> list[tuple[str, str, Json]]:
+    """What the gateway answers that is no service call with JSON in and out."""
+    properties: Json = {
+        "order_id": {"type": "string", "examples": [EXAMPLES["order_id"]]},
+        "restaurant_id": {"type": "string", "examples": [EXAMPLES["restaurant_id"]]},
+    }
+    order, restaurant = "/v1/orders/{order_id}/events", "/v1/restaurants/{restaurant_id}/events"
+    notices = "/v1/webhooks/payments"
+    resume: Json = {
+        "name": "Last-Event-ID",
+        "in": "header",
+        "required": False,
+        "description": "The last version seen: the stream goes on after it.",
+        "schema": {"type": "string", "pattern": "^[0-9]{1,9}$"},
+    }
+    return [
+        (order, "get", _stream(
+            order, ANYONE, "An order's progress, live: the order as it is, then every event until its end.",
+            [_parameter("path", "order_id", "order_id", True, properties), resume])),
+        (restaurant, "get", _stream(
+            restaurant, (RESTAURANT, OPERATOR), "Every order event of the restaurant, live.",
+            [_parameter("path", "restaurant_id", "restaurant_id", True, properties)])),
+        (notices, "post", {
+            "tags": ["Payments"],
+            "operationId": _operation_id("POST", notices),
+            "summary": c.services["Payments"]["take_notice"].doc,
+            "description": "For the payment provider, who signs the body.",
+            "security": list[Json](),
+            "parameters": [{"name": SIGNATURE_HEADER, "in": "header", "required": True,
+                            "schema": {"type": "string", "maxLength": 500}}],
+            "requestBody": {"required": True, "content": {"application/json": {"schema": {}}}},
+            "responses": {"200": _json_content("Taken.", c.NoticeTaken), "4XX": _PROBLEM, "5XX": _PROBLEM},
+        }),
+    ]  # fmt: skip
+
+
+def _stream(path: str, roles: tuple[str, ...], summary: str, parameters: list[Json]) -> Json:
+    return {
+        "tags": ["Orders"],
+        "operationId": _operation_id("GET", path),
+        "summary": summary,
+        "description": f"Server-sent events; `data` is an OrderEvent. For: {', '.join(roles)}.",
+        "security": [{"token": list[str]()}, {"token_in_address": list[str]()}],
+        "x-roles": list(roles),
+        "parameters": parameters,
+        "responses": {
+            "200": {
+                "description": "Events.",
+                "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            },
+            "4XX": _PROBLEM,
+            "5XX": _PROBLEM,
+        },
+    }
+
+
+def _json_content(description: str, made: type[msgspec.Struct]) -> Json:
+    return {"description": description, "content": _content(made)}
+
+
+def _content(made: type[msgspec.Struct]) -> Json:
+    return {"application/json": {"schema": {"$ref": _REF.format(name=made.__name__)}}}
+
+
+def _operation_id(method: str, path: str) -> str:
+    words = [part.strip("{}").replace("-", "_") for part in path.split("/")[2:]]
+    return "_".join([method.lower(), *words])
