@@ -1,0 +1,105 @@
+"""Configuration: `tiffin.toml`, then the environment, then defaults that need neither.
+
+    data_directory = ".tiffin"      # relative to the file
+    embedded_nodes = 1              # databases in the embedded server, if no node is named
+    log_retention_days = 30
+
+    [server]
+    host = "127.0.0.1"
+    port = 8080
+
+    [nodes]                         # in order; the first is the directory
+    north = "postgresql://user:password@host/database"
+
+    [policy]                        # deadlines of the forward flow
+    payment_s = 900
+
+Each key has a variable (`TIFFIN_SERVER_PORT`, `TIFFIN_POLICY_PAYMENT_S`). `TIFFIN_NODES` is `name=url name=url`.
+"""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from tiffin.services.orders.policy import Policy
+
+FILE = Path("tiffin.toml")
+
+NodeName = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_-]{0,39}$")]
+NodeUrl = Annotated[str, msgspec.Meta(pattern="^postgres(ql)?://.")]
+
+
+class ConfigError(Exception):
+    """The configuration does not make sense; the message says where."""
+
+
+class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the HTTP API listens."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8080
+    """0: any free one."""
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything that can be set."""
+
+    server: Server = Server()
+    data_directory: Path = Path(".tiffin")
+    embedded_nodes: Annotated[int, msgspec.Meta(ge=1, le=40)] = 1
+    nodes: dict[NodeName, NodeUrl] = {}
+    """Name to URL, in order. Empty: the embedded server's databases."""
+    log_retention_days: Annotated[int, msgspec.Meta(ge=1)] = 30
+    policy: Policy = Policy()
+
+
+def read_config(file: Path, environment: Mapping[str, str]) -> Config:
+    """The configuration. No file is fine. `ConfigError` for unknown keys, wrong types and broken TOML."""
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        _convert(values, Config)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise ConfigError(f"{file}: {error}") from error
+    for variable, (*tables, key), kind in _variables(Config, "TIFFIN", ()):
+        if variable in environment:
+            table = values
+            for name in tables:
+                table = table.setdefault(name, {})
+            table[key] = _parse(variable, environment[variable], kind)
+    config = _convert(values, Config)
+    return msgspec.structs.replace(config, data_directory=file.resolve().parent / config.data_directory)
+
+
+def _parse(variable: str, text: str, kind: Any) -> Any:
+    try:
+        value = dict(_pair(part) for part in text.split()) if variable == "TIFFIN_NODES" else text
+        return _convert(value, kind, strict=False)
+    except ValueError as error:
+        raise ConfigError(f"{variable}: {error}") from error
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, separator, url = text.partition("=")
+    if not separator:
+        raise ValueError(f"expected name=url, got {text!r}")
+    return name, url
+
+
+def _convert(value: Any, kind: Any, strict: bool = True) -> Any:
+    return msgspec.convert(value, kind, strict=strict, dec_hook=lambda wanted, given: wanted(given))
+
+
+def _variables(
+    struct: type[msgspec.Struct], prefix: str, path: tuple[str, ...]
+) -> Iterator[tuple[str, tuple[str, ...], Any]]:
+    """Every variable's name, the keys it stands for, and their type."""
+    for field in msgspec.structs.fields(struct):
+        variable, keys = f"{prefix}_{field.name.upper()}", (*path, field.name)
+        kind: Any = field.type
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            yield from _variables(kind, variable, keys)
+        else:
+            yield variable, keys, kind
