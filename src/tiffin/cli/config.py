@@ -14,7 +14,7 @@
     [policy]                        # deadlines of the forward flow
     payment_s = 900
 
-Each key has a variable (`TIFFIN_SERVER_PORT`, `TIFFIN_POLICY_PAYMENT_S`). `TIFFIN_NODES` is `name=url name=url`.
+Each key has a variable, like `TIFFIN_POLICY_PAYMENT_S`. `TIFFIN_NODES` is `name=url name=url`.
 """
 
 import tomllib
