@@ -1,0 +1,38 @@
+CREATE TABLE restaurants.restaurants (
+    shard smallint NOT NULL,
+    id text COLLATE "C" NOT NULL,
+    version int NOT NULL CHECK (version > 0),  -- one more with every change of the row
+    restaurant text NOT NULL,                  -- JSON of the contract's Restaurant, hours and menu_version included
+    menu text NOT NULL,                        -- JSON list of the contract's MenuItem
+    created_from bytea NOT NULL,               -- hash of the request that created it
+    PRIMARY KEY (shard, id)
+) PARTITION BY LIST (shard);
+COMMENT ON TABLE restaurants.restaurants IS 'dimension: restaurant, fillfactor: 80';
+CREATE INDEX restaurants_by_id ON restaurants.restaurants (id);
+
+-- Portions of limited dishes. Always: received = on_hand + what is sold.
+CREATE TABLE restaurants.stock (
+    shard smallint NOT NULL,
+    restaurant_id text COLLATE "C" NOT NULL,
+    item_id text COLLATE "C" NOT NULL,
+    on_hand bigint NOT NULL CHECK (on_hand >= 0),    -- not sold yet, held ones included
+    received bigint NOT NULL CHECK (received >= 0),  -- ever added, less what was taken off
+    PRIMARY KEY (shard, restaurant_id, item_id)
+) PARTITION BY LIST (shard);
+COMMENT ON TABLE restaurants.stock IS 'dimension: restaurant, fillfactor: 50';
+
+-- Portions promised to orders: a row a dish, all rows of an order in the same state. A row with item_id ''
+-- says that the order fell before anything was held for it: it can never hold again.
+CREATE TABLE restaurants.holds (
+    shard smallint NOT NULL,
+    order_id bigint NOT NULL,
+    item_id text COLLATE "C" NOT NULL,
+    restaurant_id text COLLATE "C" NOT NULL,
+    quantity int NOT NULL CHECK (quantity > 0 OR item_id = ''),
+    state text NOT NULL CHECK (state IN ('held', 'sold', 'released')),
+    expires_at timestamptz NOT NULL,  -- a held row whose time is up counts for nothing
+    PRIMARY KEY (shard, order_id, item_id)
+) PARTITION BY LIST (shard);
+COMMENT ON TABLE restaurants.holds IS 'dimension: restaurant, fillfactor: 80';
+CREATE INDEX holds_live ON restaurants.holds (restaurant_id, item_id, expires_at) WHERE state = 'held';
+CREATE INDEX holds_done ON restaurants.holds (expires_at) WHERE state <> 'sold';

@@ -1,0 +1,237 @@
+"""Stock and holds in the database. A transaction locks shards, reads a `Book`, decides, writes it back."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+import asyncpg
+
+from tiffin.primitives.clock import Clock
+from tiffin.services.restaurants.stock import (
+    Book,
+    Command,
+    Holding,
+    Item,
+    Level,
+    Result,
+    Verdict,
+    items_of,
+    shard_of_command,
+)
+from tiffin.sharding.order_id import restaurant_shard
+from tiffin.sharding.partitions import is_missing_partition
+from tiffin.sharding.router import Router
+from tiffin.sharding.slots import shard_of
+from tiffin.storage.group_commit import GroupCommit
+from tiffin.storage.node import Connection, Node
+from tiffin.storage.queries import load_queries
+
+_QUERIES = load_queries("tiffin.services.restaurants")
+_LOCK = 0x74696668
+
+
+class StockStore:
+    """Reads and writes `restaurants.stock` and `restaurants.holds`."""
+
+    def __init__(self, router: Router, clock: Clock) -> None:
+        self._router = router
+        self._clock = clock
+        self._groups: dict[Node, GroupCommit[Command, Result]] = {}
+
+    async def carry_out(self, command: Command, within_s: float) -> Result:
+        """One command, in a transaction with whatever else is waiting. Again is the same."""
+
+        async def do(node: Node) -> Result:
+            return await self._group(node).submit(command, within_s)
+
+        shard = shard_of_command(command)
+        result = await self._router.write("restaurant", shard, do)
+        if _found_nothing(result) and await self._router.changed():
+            result = await self._router.write("restaurant", shard, do)
+        return result
+
+    async def carry_out_all(self, commands: Sequence[Command]) -> list[Result]:
+        """Many commands, at most one an order, a transaction a node. Again is the same."""
+        results: dict[int, Result] = {}
+        waiting = list(commands)
+        while waiting:
+            try:
+                results |= await self._on_each_node(waiting)
+                waiting = [command for command in waiting if _found_nothing(results[command.order_id])]
+                if not waiting or not await self._router.changed():
+                    break
+            except asyncpg.CheckViolationError as error:
+                if not is_missing_partition(error) or not await self._router.changed():
+                    raise
+        return [results[command.order_id] for command in commands]
+
+    async def held_orders(self, order_ids: Sequence[int]) -> set[int]:
+        """Which of these orders hold portions that are not settled yet. One statement a node."""
+        held = await self._ask_held(order_ids)
+        if len(held) < len(order_ids) and await self._router.changed():
+            held |= await self._ask_held([order_id for order_id in order_ids if order_id not in held])
+        return held
+
+    async def receive(self, item: Item, quantity: int) -> tuple[bool, Level]:
+        """Add portions, or take some off. False if they cannot go, and the level as it then is."""
+
+        async def do(node: Node) -> tuple[bool, Level]:
+            async with node.transaction() as connection:
+                await connection.execute(_QUERIES["lock_stock"], _LOCK, [shard_of(item.restaurant_id)])
+                now = self._clock()
+                book = Book(now, await _read_levels(connection, {item}, now))
+                received = book.receive(item, quantity)
+                await _write_levels(connection, book)
+                return received, book.levels[item]
+
+        shard = shard_of(item.restaurant_id)
+        received, level = await self._router.write("restaurant", shard, do)
+        if not received and await self._router.changed():
+            received, level = await self._router.write("restaurant", shard, do)
+        return received, level
+
+    async def levels(self, restaurant_id: str, item_ids: Sequence[str]) -> dict[str, Level]:
+        """Portions of a restaurant's dishes; dishes that never had any are left out."""
+        shard = shard_of(restaurant_id)
+        now = self._clock()
+
+        async def ask(node: Node) -> list[asyncpg.Record]:
+            return await node.fetch(_QUERIES["levels"], [shard], [restaurant_id], item_ids, now)
+
+        rows = await self._router.read("restaurant", shard, ask)
+        return {item.item_id: level for item, level in _levels_of(rows).items()}
+
+    async def forget_before(self, moment: datetime) -> None:
+        """Housekeeping: drop what was released, or ran out, before a moment.
+
+        It has to be longer ago than an order can wait for its payment, or than a call can be late.
+        """
+        for node in self._router.nodes:
+            shards = self._router.shards_on("restaurant", node)
+            await node.execute(_QUERIES["forget_holdings"], shards, moment)
+
+    async def close(self) -> None:
+        """Finish what is in flight; refuse the rest."""
+        await asyncio.gather(*(group.close() for group in self._groups.values()))
+
+    def _group(self, node: Node) -> GroupCommit[Command, Result]:
+        group = self._groups.get(node)
+        if group is None:
+            group = self._groups[node] = GroupCommit(node, self._run, _again, _order_id)
+        return group
+
+    async def _run(self, connection: Connection, commands: Sequence[Command]) -> list[Result]:
+        async with connection.transaction():
+            shards = sorted({shard_of_command(command) for command in commands})
+            await connection.execute(_QUERIES["lock_stock"], _LOCK, shards)
+            now = self._clock()
+            holdings = await _read_holdings(connection, commands, shards)
+            levels = await _read_levels(connection, items_of(commands, holdings), now)
+            book = Book(now, levels, holdings)
+            results = [book.carry_out(command) for command in commands]
+            await _write_levels(connection, book)
+            await _write_holdings(connection, book)
+            return results
+
+    async def _on_each_node(self, commands: Iterable[Command]) -> dict[int, Result]:
+        by_node: defaultdict[Node, list[Command]] = defaultdict(list)
+        for command in commands:
+            by_node[self._router.node("restaurant", shard_of_command(command))].append(command)
+        answers = await asyncio.gather(*(self._on_node(node, held) for node, held in by_node.items()))
+        return {order_id: result for answer in answers for order_id, result in answer.items()}
+
+    async def _on_node(self, node: Node, commands: Sequence[Command]) -> dict[int, Result]:
+        async with node.connection() as connection:
+            results = await self._run(connection, commands)
+        return {command.order_id: result for command, result in zip(commands, results, strict=True)}
+
+    async def _ask_held(self, order_ids: Sequence[int]) -> set[int]:
+        by_node: defaultdict[Node, list[int]] = defaultdict(list)
+        for order_id in order_ids:
+            by_node[self._router.node("restaurant", restaurant_shard(order_id))].append(order_id)
+        answers = await asyncio.gather(
+            *(
+                node.fetch(_QUERIES["held_orders"], list({restaurant_shard(id_) for id_ in ids}), ids)
+                for node, ids in by_node.items()
+            )
+        )
+        return {row["order_id"] for rows in answers for row in rows}
+
+
+def _order_id(command: Command) -> int:
+    return command.order_id
+
+
+def _found_nothing(result: Result) -> bool:
+    """Whether the answer may be that of a node which no longer holds the shard."""
+    return result.verdict in (Verdict.NOTHING_HELD, Verdict.SHORT)
+
+
+async def _again(_: Connection, commands: Sequence[Command]) -> list[Result | None]:
+    """After a lost connection: carry them out again, which changes nothing if they had been."""
+    return [None] * len(commands)
+
+
+async def _read_holdings(
+    connection: Connection, commands: Sequence[Command], shards: Sequence[int]
+) -> dict[int, Holding]:
+    order_ids = [command.order_id for command in commands]
+    holdings: dict[int, Holding] = {}
+    for row in await connection.fetch(_QUERIES["holdings"], shards, order_ids):
+        holding = holdings.get(row["order_id"])
+        if holding is None:
+            holding = Holding(row["restaurant_id"], {}, row["state"], row["expires_at"])
+            holdings[row["order_id"]] = holding
+        if row["item_id"]:
+            holding.quantities[row["item_id"]] = row["quantity"]
+    return holdings
+
+
+async def _read_levels(connection: Connection, items: set[Item], now: datetime) -> dict[Item, Level]:
+    if not items:
+        return {}
+    restaurant_ids = {item.restaurant_id for item in items}
+    shards = {shard_of(restaurant_id) for restaurant_id in restaurant_ids}
+    item_ids = {item.item_id for item in items}
+    return _levels_of(await connection.fetch(_QUERIES["levels"], shards, restaurant_ids, item_ids, now))
+
+
+def _levels_of(rows: Iterable[asyncpg.Record]) -> dict[Item, Level]:
+    return {
+        Item(row["restaurant_id"], row["item_id"]): Level(row["on_hand"], row["received"], row["live"])
+        for row in rows
+    }
+
+
+async def _write_levels(connection: Connection, book: Book) -> None:
+    if not book.changed_items:
+        return
+    items = sorted(book.changed_items)
+    levels = [book.levels[item] for item in items]
+    await connection.execute(
+        _QUERIES["put_levels"],
+        [shard_of(item.restaurant_id) for item in items],
+        [item.restaurant_id for item in items],
+        [item.item_id for item in items],
+        [level.on_hand for level in levels],
+        [level.received for level in levels],
+    )
+
+
+async def _write_holdings(connection: Connection, book: Book) -> None:
+    if not book.changed_orders:
+        return
+    rows = [
+        (restaurant_shard(order_id), order_id, item_id, holding.restaurant_id, quantity, holding.state,
+         holding.expires_at)
+        for order_id in sorted(book.changed_orders)
+        for holding in [book.holdings[order_id]]
+        for item_id, quantity in sorted(_lines(holding.quantities).items())
+    ]  # fmt: skip
+    await connection.execute(_QUERIES["put_holdings"], *zip(*rows, strict=True))
+
+
+def _lines(quantities: Mapping[str, int]) -> Mapping[str, int]:
+    """What to write of an order; one that never held anything is written too, as fallen."""
+    return quantities or {"": 0}

@@ -1,0 +1,18 @@
+-- name: customers
+-- Customers by id. `ANY` over few shards is planned anew with those partitions alone; a join is not.
+SELECT id, version, customer, created_from
+  FROM users.customers
+ WHERE shard = ANY($1::smallint[]) AND id = ANY($2::text[]);
+
+-- name: add_customer
+-- No row if the id is taken.
+INSERT INTO users.customers (shard, id, version, customer, created_from)
+VALUES ($1, $2, 1, $3, $4)
+    ON CONFLICT DO NOTHING
+RETURNING version;
+
+-- name: change_customer
+-- No row if somebody else was faster.
+UPDATE users.customers SET customer = $4, version = version + 1
+ WHERE shard = $1 AND id = $2 AND version = $3
+RETURNING version;
