@@ -27,6 +27,11 @@ class _Quote(msgspec.Struct):
 _quote = msgspec.json.Decoder(_Quote).decode
 
 
+def read_total(quoted: bytes) -> c.Money:
+    """What the answer to a quote says the order will cost."""
+    return _quote(quoted).total
+
+
 class NotPlaced(Exception):
     """The platform refused the order for a reason that a customer accepts."""
 
@@ -74,7 +79,7 @@ async def _try(run: Run, arrival: Arrival, lines: list[c.BasketLine], key: str, 
         **basket,
         "address_id": "home",
         "payment_method": arrival.payment.method,
-        "expected_total": _quote(quoted).total,
+        "expected_total": read_total(quoted),
     }
     answer = await run.platform.until_known("place", customer, "POST", "/v1/orders", order, key)
     view = run.acknowledged(key, answer)
