@@ -1,4 +1,8 @@
-"""Commands, and the composition root: the one place that reads the environment and the clock.
+"""Commands, and the composition root: the only part that reads the environment, the files and the clock.
 
-Owns: configuration, the list of schemas, who is wired to whom. May import everything. Nobody imports it.
+May import everything. `app.py` is the list of commands; each command's work is a module beside it.
 """
+
+from tiffin.cli.app import main
+
+__all__ = ["main"]

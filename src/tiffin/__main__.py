@@ -1,0 +1,5 @@
+"""`python -m tiffin`."""
+
+from tiffin.cli import main
+
+main()

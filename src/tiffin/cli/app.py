@@ -1,0 +1,188 @@
+"""`tiffin`: the commands."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import cyclopts
+import msgspec
+import uvloop
+from cyclopts import Parameter
+from rich.console import Console
+
+from tiffin.cli.config import FILE, Config, ConfigError, read_config
+from tiffin.observability.logs import configure_logs
+
+app = cyclopts.App(name="tiffin", help="An order platform for on-demand delivery, on PostgreSQL.")
+
+ConfigFile = Annotated[Path, Parameter(name="--config", help="The configuration; it need not exist.")]
+Role = Literal["customer", "restaurant", "courier", "operator"]
+
+console = Console()
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        app()
+    except ConfigError as error:
+        raise SystemExit(f"tiffin: {error}") from None
+
+
+@app.command
+def up(*, host: str | None = None, port: int | None = None, config: ConfigFile = FILE) -> None:
+    """Start the whole platform in this process, with an embedded PostgreSQL unless nodes are configured.
+
+    Parameters
+    ----------
+    host
+        Listen on this address.
+    port
+        Listen on this port; 0 for any free one.
+    """
+    from tiffin.cli.up import up
+
+    settings = _configure(config)
+    given = {"host": host, "port": port}
+    server = msgspec.structs.replace(settings.server, **{k: v for k, v in given.items() if v is not None})
+    _run(up(msgspec.structs.replace(settings, server=server), console))
+
+
+@app.command
+def token(role: Role, subject: str, *, hours: float = 24, config: ConfigFile = FILE) -> None:
+    """Print a bearer token.
+
+    Parameters
+    ----------
+    role
+        What its bearer may do.
+    subject
+        Who they are: a customer's id, a restaurant's id, ...
+    hours
+        How long it is valid.
+    """
+    from tiffin.cli.platform import utc_now
+    from tiffin.cli.secret import read_secret
+    from tiffin.gateway.tokens import Tokens
+
+    try:
+        print(
+            Tokens(read_secret(_configure(config).data_directory), utc_now).mint(
+                role, subject, int(hours * 3600)
+            )
+        )
+    except ValueError as error:
+        raise SystemExit(f"tiffin: {error}") from None
+
+
+@app.command
+def demo(*, orders: int = 2000, seed: int = 1, config: ConfigFile = FILE) -> None:
+    """Start the platform, drive a whole day of orders through it over HTTP, audit it, and tell what happened.
+
+    Parameters
+    ----------
+    orders
+        How many; they follow the published arrival curve of real cities.
+    seed
+        Another seed is another day.
+    """
+    from tiffin.cli.drive import demo
+
+    _run(demo(_configure(config), orders, seed, console))
+
+
+@app.command
+def replay(
+    file: Path,
+    *,
+    speed: float | None = None,
+    limit: int | None = None,
+    city: str | None = None,
+    journal: Path | None = None,
+    config: ConfigFile = FILE,
+) -> None:
+    """Replay a real day from a CSV file over HTTP, carry every order to its end, and audit.
+
+    Uses the server that is up on this data directory, or starts one for as long as it takes.
+
+    Parameters
+    ----------
+    file
+        Columns as in the documentation (docs/replay.md); may be gzipped.
+    speed
+        1 is as it was, 10 ten times as fast, open loop. Without it: as fast as it goes.
+    limit
+        Only the first so many orders.
+    city
+        Only this city.
+    journal
+        Append every acknowledged order to this file.
+    """
+    from tiffin.cli.drive import Selection, replay
+
+    _run(replay(_configure(config), file, Selection(speed, limit, city, journal), console))
+
+
+@app.command
+def audit(*, config: ConfigFile = FILE) -> None:
+    """Prove that everything fits together. Exit code 1 and a list if something does not."""
+    from tiffin.cli.inspect import audit
+
+    if not _run(audit(_configure(config), console)):
+        sys.exit(1)
+
+
+@app.command
+def order(order_id: str, *, config: ConfigFile = FILE) -> None:
+    """Show an order and everything that has happened to it.
+
+    Parameters
+    ----------
+    order_id
+        Its number.
+    """
+    from tiffin.cli.inspect import order
+
+    if not _run(order(_configure(config), order_id, console)):
+        sys.exit(1)
+
+
+@app.command
+def shards(*, config: ConfigFile = FILE) -> None:
+    """Show which node holds which shards, and how many orders each node carries."""
+    from tiffin.cli.inspect import shards
+
+    _run(shards(_configure(config), console))
+
+
+@app.command
+def bench(*, seconds: float = 10, rounds: int = 3, callers: int = 64, config: ConfigFile = FILE) -> None:
+    """Measure: orders over HTTP, and the write path beside pgbench, with CPU an order from /proc.
+
+    Parameters
+    ----------
+    seconds
+        How long each round lasts.
+    rounds
+        Rounds of each, in turns.
+    callers
+        Orders wanted at the same time.
+    """
+    from tiffin.cli.bench import bench
+
+    _run(bench(_configure(config), seconds, rounds, callers, console))
+
+
+def _configure(file: Path) -> Config:
+    configure_logs(pretty=sys.stderr.isatty())
+    return read_config(file, os.environ)
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        return asyncio.Runner(loop_factory=uvloop.new_event_loop).run(work)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
