@@ -16,7 +16,7 @@ from tiffin.load.cpu import CpuMeter
 from tiffin.load.day import Arrival, demo_day
 from tiffin.load.http import Http
 from tiffin.load.latency import Percentiles
-from tiffin.load.placing import read_total
+from tiffin.load.ordering import read_total
 from tiffin.load.platform import Mint, Platform, Refused
 from tiffin.load.registration import register
 from tiffin.load.tally import Tally

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from tiffin.load.day import Arrival
-from tiffin.load.placing import Placed
+from tiffin.load.ordering import Placed
 from tiffin.load.platform import Backoff, Refused
 from tiffin.load.run import Run, View, read_view
 

@@ -7,7 +7,7 @@ import msgspec
 
 from tiffin.load.day import Arrival
 from tiffin.load.moves import CalledOff, Moves
-from tiffin.load.placing import NotPlaced, Placed, place
+from tiffin.load.ordering import NotPlaced, Placed, place
 from tiffin.load.platform import Backoff, GaveUp, Refused
 from tiffin.load.run import Run, View
 from tiffin.rpc import contracts as c
