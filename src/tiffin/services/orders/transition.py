@@ -95,17 +95,25 @@ def _as_it_is(row: OrderRow) -> dict[str, object]:
     return {"state": row.state, "version": row.version}
 
 
+def _assigned(command: Command) -> str:
+    """The courier that `courier_assigned` names. A courier takes deliveries for themselves alone."""
+    caller = command.caller
+    if caller.role == "courier":
+        if command.courier_id not in (None, caller.id):
+            raise Refusal("forbidden", "a courier cannot take a delivery for another one")
+        return caller.id
+    if command.courier_id is None:
+        raise Refusal("invalid_request", "which courier? courier_id is missing")
+    return command.courier_id
+
+
 def _move(
     row: OrderRow, source: str | None, edge: Edge, command: Command, policy: Policy, now: datetime
 ) -> Moved:
     due_at = row.due_at
     if edge.starts != "same":
         due_at = deadline(policy, edge.starts, now, row.scheduled_for) if edge.starts else None
-    courier_id = row.courier_id
-    if edge.event == "courier_assigned":
-        courier_id = command.courier_id or (command.caller.id if command.caller.role == "courier" else None)
-        if courier_id is None:
-            raise Refusal("invalid_request", "which courier? courier_id is missing")
+    courier_id = _assigned(command) if edge.event == "courier_assigned" else row.courier_id
     moved = row._replace(
         state=edge.target,
         version=row.version + 1,
