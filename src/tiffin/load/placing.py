@@ -1,87 +1,81 @@
-"""A customer orders: basket, quote, order. Sold out, or dearer than quoted: another try, as people do."""
+"""New orders for the write-path bench: each another customer's, as the orders service would store them."""
 
-import asyncio
-from dataclasses import dataclass
-from datetime import datetime
-from random import Random
+import random
+from collections.abc import Iterator
+from itertools import count
 
 import msgspec
 
-from tiffin.load import catalogue
-from tiffin.load.basket import draw_basket, without_limited
-from tiffin.load.day import Arrival
-from tiffin.load.platform import Refused
-from tiffin.load.run import Run, View, text_of
+from tiffin.primitives.clock import Clock
 from tiffin.rpc import contracts as c
+from tiffin.services.orders import transition
+from tiffin.services.orders.order import Details, OrderRow
+from tiffin.services.orders.policy import Policy
+from tiffin.services.orders.transition import Command, Moved
+from tiffin.sharding import order_id as ids
+from tiffin.sharding.sequence import Sequence
+from tiffin.sharding.slots import SLOTS_PER_SHARD, slot_of
 
-TRIES_MAX = 3
-_SOLD_OUT = frozenset(("out_of_stock", "item_unavailable"))
-_ONCE_MORE = frozenset(("price_changed", "invalid_time", "hold_expired"))
-"""The price or the time has moved on since the quote: ask for a new one."""
+RESTAURANTS = 500
+BASKETS = 500
+SEED = 2019
 
-
-class _Quote(msgspec.Struct):
-    total: c.Money
-
-
-_quote = msgspec.json.Decoder(_Quote).decode
-
-
-def read_total(quoted: bytes) -> c.Money:
-    """What the answer to a quote says the order will cost."""
-    return _quote(quoted).total
-
-
-class NotPlaced(Exception):
-    """The platform refused the order for a reason that a customer accepts."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
+_DISHES = (
+    "Arepa con queso", "Ajiaco santafereño", "Bandeja paisa", "Empanada de carne", "Hamburguesa clásica",
+    "Jugo de lulo", "Limonada de coco", "Papas criollas", "Pizza margarita", "Pollo asado medio", "Sancocho",
+    "Tamal tolimense",
+)  # fmt: skip
+_EXTRAS = ("Queso adicional", "Sin cebolla", "Salsa de ajo", "Porción grande")
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """An order, and the idempotency key it was placed with."""
+class Placing:
+    """Orders one after the other. Baskets come from some made before; all else is each order's own."""
 
-    key: str
-    view: View
-    scheduled_for: datetime | None
+    def __init__(self, sequence: Sequence, clock: Clock) -> None:
+        chance = random.Random(SEED)  # noqa: S311 - realistic sizes, no secrets
+        self._sequence = sequence
+        self._clock = clock
+        self._policy = Policy()
+        self._numbers: Iterator[int] = count()
+        self._baskets = [_basket(chance) for _ in range(BASKETS)]
+
+    async def next(self) -> Moved:
+        """An order that nobody has placed yet, in its first state, with its event."""
+        number, sequence = next(self._numbers), await self._sequence.take()
+        total, details = self._baskets[number % BASKETS]
+        customer_id, restaurant_id = f"customer-{sequence}", f"restaurant-{number * 7 % RESTAURANTS}"
+        slot, now = slot_of(customer_id), self._clock()
+        row = OrderRow(
+            shard=slot // SLOTS_PER_SHARD, id=ids.make(sequence, slot, slot_of(restaurant_id)),
+            customer_id=customer_id, restaurant_id=restaurant_id, state="awaiting_acceptance", version=0,
+            placed_at=now, updated_at=now, due_at=None, scheduled_for=None, accepted_at=None,
+            payment_method="cash", total=total, currency="COP", courier_id=None, reason=None, details=details,
+            idempotency_key=f"key-{sequence}", request_hash=sequence.to_bytes(16, "big"),
+        )  # fmt: skip
+        caller = c.Caller(role="customer", id=customer_id)
+        return transition.place(row, Command("placed", caller, f"request-{sequence}"), self._policy)
 
 
-async def place(run: Run, arrival: Arrival, intended: float) -> Placed:
-    """Order what this customer wants. `NotPlaced` if it is not to be had, `Refused` if that is a fault."""
-    rng = Random(f"basket {arrival.id}")  # noqa: S311
-    menu = run.menus[arrival.restaurant_id]
-    minimum = catalogue.restaurant(arrival.restaurant_id, arrival.city, arrival.pick_up).minimum_subtotal
-    lines = draw_basket(menu, minimum, rng)
-    for attempt in range(1, TRIES_MAX + 1):
-        try:
-            return await _try(run, arrival, lines, f"{run.name}:{arrival.id}:{attempt}", intended)
-        except Refused as refused:
-            if refused.code not in _SOLD_OUT | _ONCE_MORE:
-                raise
-            if attempt == TRIES_MAX:
-                raise NotPlaced(refused.code) from refused
-            if refused.code in _SOLD_OUT:
-                lines = without_limited(lines, menu)
-    raise AssertionError("unreachable")
-
-
-async def _try(run: Run, arrival: Arrival, lines: list[c.BasketLine], key: str, intended: float) -> Placed:
-    customer = ("customer", arrival.customer_id)
-    scheduled_for = run.scheduled_for(arrival)
-    basket = {
-        "restaurant_id": arrival.restaurant_id, "lines": lines, "scheduled_for": text_of(scheduled_for)
-    }  # fmt: skip
-    quoted = await run.platform.until_known("quote", customer, "POST", "/v1/quotes", basket, "", intended)
-    order = {
-        **basket,
-        "address_id": "home",
-        "payment_method": arrival.payment.method,
-        "expected_total": read_total(quoted),
-    }
-    answer = await run.platform.until_known("place", customer, "POST", "/v1/orders", order, key)
-    view = run.acknowledged(key, answer)
-    run.tally.placed(asyncio.get_running_loop().time(), intended)
-    return Placed(key, view, scheduled_for)
+def _basket(chance: random.Random) -> tuple[int, str]:
+    """Total in minor units, and details of 600 to 900 bytes."""
+    lines = [
+        c.PricedLine(
+            item_id=f"dish-{chance.randrange(10_000)}", name=name, quantity=chance.choice((1, 1, 1, 2, 3)),
+            unit_price=price, total=price, options=chance.sample(_EXTRAS, 1),
+        )
+        for name in chance.sample(_DISHES, chance.choice((2, 3, 3)))
+        for price in [chance.randrange(300_000, 3_000_000, 5_000)]
+    ]  # fmt: skip
+    for line in lines:
+        line.total = line.unit_price * line.quantity
+    subtotal = sum(line.total for line in lines)
+    address = c.Address(
+        id="home", label="Casa", city="Bogotá", note="Torre 2",
+        street=f"Carrera {chance.randrange(1, 120)} # {chance.randrange(1, 90)}-14, apto 502",
+        place=c.Place(latitude=4.6 + chance.random() / 10, longitude=-74.1 + chance.random() / 10),
+    )  # fmt: skip
+    details = Details(
+        lines=lines, subtotal=subtotal, delivery_fee=490_000, address=address,
+        note="Por favor dejar en la portería y llamar al llegar.",
+    )  # fmt: skip
+    return subtotal + 490_000, msgspec.json.encode(details).decode()

@@ -1,0 +1,151 @@
+"""The write path beside pgbench: how many orders a second, at what cost, on one server in one run.
+
+Ours is `OrderStore.place` under many concurrent callers: the real tables in 120 partitions, the state table,
+the event, its JSON, the wake-up of the log's readers. pgbench has ready-made texts, no partitions and no
+wake-up, and makes one transaction an order. Only the ratio of the two is worth quoting: both ran on the same
+machine within the same minute.
+"""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tiffin.load.cpu import CpuMeter
+from tiffin.load.latency import Latencies
+from tiffin.load.pgbench import find_pgbench, run_pgbench
+from tiffin.load.placing import Placing
+from tiffin.primitives.clock import Clock
+from tiffin.services.orders.store import OrderStore
+from tiffin.sharding.router import Router
+from tiffin.sharding.sequence import Sequence as Numbers
+from tiffin.storage.queries import load_queries
+
+WARM_UP_S = 1
+PLACE_WITHIN_S = 30.0
+
+_QUERIES = load_queries("tiffin.load")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side's share of a round. CPU is the client's (our Python, or pgbench) and all of PostgreSQL's."""
+
+    orders: int
+    per_second: float
+    p50_s: float
+    p99_s: float
+    client_cpu_us: float
+    """Microseconds an order."""
+    server_cpu_us: float
+    """Microseconds an order."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """Both sides, one right after the other."""
+
+    ours: Side
+    pgbench: Side
+
+    @property
+    def ratio(self) -> float:
+        return self.ours.per_second / self.pgbench.per_second
+
+
+@dataclass(frozen=True)
+class WritePathResult:
+    """All rounds, and what the server was set to (`fsync`, `synchronous_commit`, its version ...)."""
+
+    callers: int
+    rounds: Sequence[Round]
+    server: Mapping[str, str]
+
+    @property
+    def ratio(self) -> float:
+        """The median of the rounds."""
+        return statistics.median(each.ratio for each in self.rounds)
+
+
+async def bench_write_path(
+    router: Router,
+    postmaster: int,
+    clock: Clock,
+    callers: int = 64,
+    seconds: int = 5,
+    rounds: int = 3,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> WritePathResult:
+    """Rounds of both sides in turn, after a warm-up, each from a fresh checkpoint.
+
+    `router` has one node, of the server whose postmaster's process id is given. Its database should be for
+    this alone: the orders stay there, and nobody carries them. `progress` hears of sides done and in all.
+    """
+    (node,) = router.nodes
+    program = find_pgbench()
+    await node.execute(_QUERIES["drop_twin"])
+    await node.execute(_QUERIES["make_twin"])
+    store, placing = OrderStore(router), Placing(Numbers(router.directory), clock)
+    bench = _Bench(router, postmaster, callers, store, placing, program)
+    try:
+        await bench.ours(WARM_UP_S)
+        await bench.pgbench(WARM_UP_S)
+        done: list[Round] = []
+        for number in range(rounds):
+            progress(2 * number, 2 * rounds)
+            if number % 2:
+                theirs = await bench.pgbench(seconds)
+                done.append(Round(await bench.ours(seconds), theirs))
+            else:
+                ours = await bench.ours(seconds)
+                done.append(Round(ours, await bench.pgbench(seconds)))
+        progress(2 * rounds, 2 * rounds)
+        settings = await node.fetch(_QUERIES["server"])
+        return WritePathResult(callers, done, {row["name"]: row["setting"] for row in settings})
+    finally:
+        await store.close()
+        await node.execute(_QUERIES["drop_twin"])
+
+
+@dataclass(frozen=True)
+class _Bench:
+    router: Router
+    postmaster: int
+    callers: int
+    store: OrderStore
+    placing: Placing
+    program: Path
+
+    async def ours(self, seconds: float) -> Side:
+        await self.router.directory.execute(_QUERIES["checkpoint"])
+        latencies = Latencies()
+        server = CpuMeter({"postgres": self.postmaster})
+        cpu, began = time.process_time(), time.perf_counter()
+        until = began + seconds
+        await asyncio.gather(*(self._call(until, latencies) for _ in range(self.callers)))
+        took, cpu = time.perf_counter() - began, time.process_time() - cpu
+        return _side(latencies.count, latencies.count / took, latencies, cpu, server)
+
+    async def _call(self, until: float, latencies: Latencies) -> None:
+        while (began := time.perf_counter()) < until:
+            if not await self.store.place(await self.placing.next(), PLACE_WITHIN_S):
+                raise RuntimeError("an order that is new was not stored")
+            latencies.add(time.perf_counter() - began)
+
+    async def pgbench(self, seconds: int) -> Side:
+        await self.router.directory.execute(_QUERIES["checkpoint"])
+        example = await self.placing.next()
+        server = CpuMeter({"postgres": self.postmaster})
+        run = await run_pgbench(
+            self.program, self.router.directory.url, self.callers, seconds, example.row.details, example.data
+        )
+        return _side(run.transactions, run.per_second, run.latencies, run.cpu_s, server)
+
+
+def _side(orders: int, per_second: float, latencies: Latencies, cpu_s: float, server: CpuMeter) -> Side:
+    return Side(
+        orders, per_second, latencies.at(0.5), latencies.at(0.99),
+        cpu_s * 1e6 / orders, server.seconds()["postgres"] * 1e6 / orders,
+    )  # fmt: skip
