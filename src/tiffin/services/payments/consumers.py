@@ -1,0 +1,70 @@
+"""What payments do about what the log says."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+
+import msgspec
+
+from tiffin.events.event import Event
+from tiffin.services.payments.payment import Payment
+from tiffin.services.payments.settlement import Settlement
+
+AT_ONCE_MAX = 64
+
+
+class _OrderMoved(msgspec.Struct):
+    to_state: str
+
+
+class PaymentsConsumer:
+    """Cancelled orders give their money back; succeeded payments reach the orders service.
+
+    Both only move payments along their table, so that hearing of the same event again changes nothing.
+    Raises what a database or the orders service raises: the events are then to be heard again.
+    """
+
+    name = "payments"
+
+    def __init__(self, settlement: Settlement) -> None:
+        self._settlement = settlement
+
+    async def handle(self, events: Sequence[Event]) -> None:
+        """Take some events. A batch without cancelled orders or untold payments costs no round trip."""
+        traces = {event.key: event.trace for event in events if self._is_untold(event) or _fell(event)}
+        if not traces:
+            return
+        store = self._settlement.store
+        fallen = [int(key) for key in traces if key.isdigit()]
+        charged = [key for key in traces if not key.isdigit()]
+        if charged:
+            succeeded = [payment for payment in await store.by_ids(charged) if payment.state == "succeeded"]
+            await _in_groups(
+                [self._settlement.tell_orders(payment, traces[payment.id]) for payment in succeeded]
+            )
+        if fallen:
+            await _in_groups(
+                [
+                    self._settlement.give_back(payment, traces[str(payment.order_id)])
+                    for payment in await store.succeeded_of_orders(fallen)
+                ]
+            )
+
+    def _is_untold(self, event: Event) -> bool:
+        return event.type == "payment.succeeded" and not self._settlement.has_told(event.key)
+
+
+def _fell(event: Event) -> bool:
+    """The text is looked through first: decoding every event of every order would cost more than all else."""
+    return (
+        event.stream == "order"
+        and '"cancelled"' in event.data
+        and _decode(event.data).to_state == "cancelled"
+    )
+
+
+async def _in_groups(calls: Sequence[Awaitable[Payment]]) -> None:
+    for start in range(0, len(calls), AT_ONCE_MAX):
+        await asyncio.gather(*calls[start : start + AT_ONCE_MAX])
+
+
+_decode = msgspec.json.Decoder(_OrderMoved).decode

@@ -1,0 +1,194 @@
+"""What the payments tests work with."""
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import msgspec
+
+from manual_clock import ManualClock
+from tiffin.primitives.clock import to_text
+from tiffin.primitives.errors import Refusal
+from tiffin.rpc import contracts as c
+from tiffin.rpc.context import new_context
+from tiffin.services.payments.consumers import PaymentsConsumer
+from tiffin.services.payments.outcomes import Provider
+from tiffin.services.payments.provider import SandboxProvider
+from tiffin.services.payments.service import PaymentsService
+from tiffin.sharding import order_id as ids
+from tiffin.sharding.order_id import customer_shard
+from tiffin.sharding.router import Router
+from tiffin.sharding.slots import slot_of
+
+SECRET = b"a secret between the two"
+WAIT_S = 10
+TIMEOUT_S = 0.3
+"""How long the service waits for the sandbox; a lost reply costs a test this much."""
+
+
+class Desk:
+    """Stands for the orders service: what payments ask of it, by the same words and refusals."""
+
+    def __init__(self) -> None:
+        self.orders: dict[str, c.Order] = {}
+        self.told: list[str] = []
+        self.away = False
+
+    async def get(self, context: c.CallContext, request: c.OrderRef) -> c.Order:
+        order = self.orders.get(request.order_id)
+        caller = context.caller
+        if order is None or (caller.role == "customer" and caller.id != order.customer_id):
+            raise Refusal("order_not_found", "no such order")
+        return order
+
+    async def advance(self, context: c.CallContext, request: c.AdvanceOrder) -> c.Order:
+        if self.away:
+            raise ConnectionError("the orders service is away")
+        assert (context.caller.role, context.caller.id) == ("system", "payments")
+        self.told.append(request.order_id)
+        order = await self.get(context, c.OrderRef(order_id=request.order_id))
+        if order.state != "awaiting_payment":
+            raise Refusal("wrong_state", "not any more")
+        return self.put(order, "awaiting_acceptance")
+
+    def put(self, order: c.Order, state: str) -> c.Order:
+        self.orders[order.id] = msgspec.structs.replace(order, state=state, version=order.version + 1)
+        return self.orders[order.id]
+
+
+class Inbox:
+    """Where webhooks arrive."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.payments: PaymentsService | None = None
+        self.arrived: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+
+    async def take(self, body: str, signature: str) -> bool:
+        assert self.payments is not None
+        context = new_context("system", "provider", self.payments._clock())
+        taken = await self.payments.take_notice(context, c.ProviderNotice(body=body, signature=signature))
+        self.arrived.put_nowait((body, signature))
+        return taken.known
+
+    async def next(self, payment_id: str) -> tuple[str, str]:
+        """The next notice about a payment, once the service has taken it."""
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                body, signature = await self.arrived.get()
+                if msgspec.json.decode(body)["key"] == payment_id:
+                    return body, signature
+
+
+class Bench:
+    """A payments service and the hands to try it with."""
+
+    def __init__(
+        self,
+        router: Router,
+        clock: ManualClock,
+        inbox: Inbox,
+        session: aiohttp.ClientSession,
+        sandbox_url: str,
+    ) -> None:
+        self.router, self.clock, self.desk, self.inbox = router, clock, Desk(), inbox
+        self._session, self._sandbox_url = session, sandbox_url
+        self._services: list[PaymentsService] = []
+        self.provider = self.provider_at(sandbox_url)
+        self.payments = self.service(self.provider)
+        self.consumer = PaymentsConsumer(self.payments.settlement)
+
+    def provider_at(self, url: str) -> SandboxProvider:
+        return SandboxProvider(self._session, url, self.inbox.url, SECRET, timeout_s=TIMEOUT_S)
+
+    def service(self, provider: Provider) -> PaymentsService:
+        """Another instance, as another process has it."""
+        service = PaymentsService(self.router, self.desk, provider, self.clock, lambda: uuid4().hex)
+        self._services.append(service)
+        return service
+
+    def order(self, state: str = "awaiting_payment", method: str = "online", amount: int = 1250) -> c.Order:
+        """A new order at the desk."""
+        customer = f"c-{uuid4().hex[:12]}"
+        now = to_text(self.clock())
+        order = c.Order(
+            id=str(ids.make(uuid4().int % (1 << 40) + 1, slot_of(customer), 7)),
+            state=state, version=1, customer_id=customer, restaurant_id="r-1", lines=[],
+            subtotal=c.Money(amount=amount, currency="EUR"),
+            delivery_fee=c.Money(amount=0, currency="EUR"),
+            total=c.Money(amount=amount, currency="EUR"),
+            payment_method=method,
+            address=c.Address(
+                id="a-1", label="home", street="Street 1", city="Town",
+                place=c.Place(latitude=1.0, longitude=2.0),
+            ),
+            placed_at=now, updated_at=now,
+        )  # fmt: skip
+        self.desk.orders[order.id] = order
+        return order
+
+    def as_customer(self, order: c.Order) -> c.CallContext:
+        return new_context("customer", order.customer_id, self.clock())
+
+    async def pay(
+        self, order: c.Order, source: str = "tok_ok", service: PaymentsService | None = None
+    ) -> c.Payment:
+        request = c.PayOrder(order_id=order.id, source=source)
+        return await (service or self.payments).pay(self.as_customer(order), request)
+
+    def cancel(self, order: c.Order) -> c.Order:
+        order = msgspec.structs.replace(self.desk.orders[order.id], updated_at=to_text(self.clock()))
+        return self.desk.put(order, "cancelled")
+
+    async def settle(self, service: PaymentsService | None = None) -> None:
+        """Let enough time pass for everything open to be due, and settle until nothing is."""
+        self.clock.advance(61)
+        while await (service or self.payments).settlement.settle_due(1000):
+            pass
+
+    async def state(self, payment: c.Payment) -> str:
+        found = await self.payments.settlement.store.find(payment.id)
+        assert found is not None
+        return found.state
+
+    async def only_payment(self, order: c.Order) -> c.Payment:
+        (payment,) = await self.all_payments(order)
+        return payment
+
+    async def all_payments(self, order: c.Order) -> list[c.Payment]:
+        asked = c.PaymentsOf(order_id=order.id)
+        return (await self.payments.list_payments(self.as_customer(order), asked)).payments
+
+    async def history(self, payment: c.Payment) -> list[str]:
+        """What the log says of a payment; versions must have no gap."""
+        rows = await self.router.node("customer", customer_shard(int(payment.order_id))).fetch(
+            "SELECT version, type, data FROM log.events WHERE key = $1 ORDER BY version",
+            payment.id,
+        )
+        assert [row["version"] for row in rows] == list(range(1, len(rows) + 1))
+        for row in rows:
+            event = msgspec.json.decode(row["data"], type=c.PaymentEvent)
+            assert (event.version, event.type, event.order_id) == (
+                row["version"],
+                row["type"],
+                payment.order_id,
+            )
+        return [row["type"].removeprefix("payment.") for row in rows]
+
+    async def statement(self, order: c.Order) -> list[tuple[str, int]]:
+        """What the provider's own statement says of an order: kinds and amounts."""
+        lines: list[Any] = []
+        after = 0
+        while True:
+            async with self._session.get(f"{self._sandbox_url}/statement?after={after}") as response:
+                page = await response.json()
+            if not page["lines"]:
+                break
+            lines += page["lines"]
+            after = page["next_after"]
+        return [(line["kind"], line["amount"]) for line in lines if line["key"].startswith(f"{order.id}-")]
+
+    async def close(self) -> None:
+        for service in self._services:
+            await service.close()

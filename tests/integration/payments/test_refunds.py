@@ -1,0 +1,196 @@
+"""An order that falls gives its money back, whenever it falls, exactly once."""
+
+import asyncio
+
+import msgspec
+
+from integration.payments.payments_bench import Bench
+from tiffin.events.event import Event
+from tiffin.rpc import contracts as c
+from tiffin.services.payments.consumers import PaymentsConsumer
+from tiffin.services.payments.outcomes import Outcome
+from tiffin.services.payments.provider import SandboxProvider
+from tiffin.sharding.order_id import customer_shard
+
+GAVE_BACK = [("charge", 1250), ("refund", -1250)]
+
+
+def order_event(bench: Bench, order: c.Order, type: str = "order.cancelled") -> Event:
+    data = c.OrderEvent(
+        order_id=order.id, version=order.version, type=type, from_state="awaiting_payment",
+        to_state=order.state, actor=c.Caller(role="system", id="sweeper"), at=order.updated_at,
+        request_id="r", customer_id=order.customer_id, restaurant_id=order.restaurant_id,
+    )  # fmt: skip
+    return _event(bench, "order", order.id, order.id, order.version, type, msgspec.json.encode(data).decode())
+
+
+async def payment_events(bench: Bench, payment: c.Payment) -> list[Event]:
+    rows = await bench.router.node("customer", customer_shard(int(payment.order_id))).fetch(
+        "SELECT version, type, data FROM log.events WHERE key = $1 ORDER BY version", payment.id
+    )
+    return [
+        _event(bench, "payment", payment.id, payment.order_id, row["version"], row["type"], row["data"])
+        for row in rows
+    ]
+
+
+def _event(bench: Bench, stream, key: str, order_id: str, version: int, type: str, data: str) -> Event:
+    return Event(
+        1,
+        1,
+        1,
+        "customer",
+        customer_shard(int(order_id)),
+        stream,
+        key,
+        version,
+        type,
+        data,
+        bench.clock(),
+        "t",
+    )
+
+
+async def test_a_cancelled_order_is_refunded_in_full_and_once(bench: Bench) -> None:
+    order = bench.order()
+    payment = await bench.pay(order)
+    event = order_event(bench, bench.cancel(order))
+    for _ in range(3):
+        await bench.consumer.handle([event, event])
+        await bench.settle()
+    assert await bench.state(payment) == "refunded"
+    assert await bench.history(payment) == ["started", "succeeded", "refund_started", "refunded"]
+    assert await bench.statement(order) == GAVE_BACK
+
+
+async def test_a_refund_whose_reply_is_lost_is_made_once(bench: Bench) -> None:
+    order = bench.order()
+    payment = await bench.pay(order, "tok_lost_refund_reply")
+    await bench.consumer.handle([order_event(bench, bench.cancel(order))])
+    await bench.settle()
+    assert await bench.state(payment) == "refunding"
+    await bench.settle()
+    assert await bench.state(payment) == "refunded"
+    assert await bench.statement(order) == GAVE_BACK
+
+
+class _Held:
+    """The sandbox, with a charge's answer held back until told."""
+
+    def __init__(self, real: SandboxProvider) -> None:
+        self._real = real
+        self.charged = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def charge(self, key: str, amount: int, currency: str, source: str) -> Outcome:
+        outcome = await self._real.charge(key, amount, currency, source)
+        self.charged.set()
+        await self.go_on.wait()
+        return outcome
+
+
+async def test_an_order_that_falls_while_it_is_charged_is_refunded_once(bench: Bench) -> None:
+    order = bench.order()
+    held = _Held(bench.provider)
+    paying = asyncio.create_task(bench.pay(order, service=bench.service(held)))  # type: ignore[arg-type]
+    await held.charged.wait()
+    await bench.consumer.handle([order_event(bench, bench.cancel(order), "order.payment_expired")])
+    held.go_on.set()
+    payment = await paying
+    assert payment.state == "refunding"
+    await bench.consumer.handle(await payment_events(bench, payment))
+    await bench.settle()
+    assert await bench.state(payment) == "refunded"
+    assert await bench.statement(order) == GAVE_BACK
+
+
+async def test_a_payment_recorded_and_not_told_before_a_crash_reaches_orders_from_the_log(
+    bench: Bench,
+) -> None:
+    order = bench.order()
+    bench.desk.away = True
+    payment = await bench.pay(order)
+    bench.desk.away = False
+    after_restart = PaymentsConsumer(bench.service(bench.provider).settlement)
+    events = await payment_events(bench, payment)
+    await after_restart.handle(events)
+    assert bench.desk.orders[order.id].state == "awaiting_acceptance"
+    await after_restart.handle(events)
+    assert bench.desk.told.count(order.id) == 1
+
+
+async def test_a_payment_recorded_and_not_told_whose_order_fell_is_refunded_from_the_log(
+    bench: Bench,
+) -> None:
+    order = bench.order()
+    bench.desk.away = True
+    payment = await bench.pay(order)
+    bench.desk.away = False
+    bench.cancel(order)
+    await bench.consumer.handle(await payment_events(bench, payment))
+    await bench.settle()
+    assert await bench.state(payment) == "refunded"
+    assert await bench.statement(order) == GAVE_BACK
+
+
+async def test_a_slow_charge_decided_after_the_order_fell_is_refunded(bench: Bench) -> None:
+    order = bench.order()
+    payment = await bench.pay(order, "tok_slow")
+    await bench.consumer.handle([order_event(bench, bench.cancel(order))])
+    await bench.inbox.next(payment.id)
+    await bench.settle()
+    assert await bench.state(payment) == "refunded"
+    assert await bench.statement(order) == GAVE_BACK
+
+
+async def test_a_fallen_order_whose_charge_never_arrived_is_let_go_uncharged(bench: Bench) -> None:
+    order = bench.order()
+    payment = await bench.pay(order, service=bench.service(bench.provider_at("http://127.0.0.1:9")))
+    bench.clock.advance(30)
+    bench.cancel(order)
+    assert await bench.payments.settlement.settle_due(1000) >= 1
+    assert await bench.state(payment) == "pending", "a charge under way may still arrive"
+    await bench.settle()
+    assert await bench.state(payment) == "declined"
+    assert await bench.statement(order) == []
+
+
+async def test_a_charge_that_arrives_after_it_was_let_go_is_given_back(bench: Bench) -> None:
+    order = bench.order()
+    payment = await bench.pay(order, service=bench.service(bench.provider_at("http://127.0.0.1:9")))
+    bench.cancel(order)
+    await bench.settle()
+    assert await bench.state(payment) == "declined"
+    await bench.provider.charge(payment.id, 1250, "EUR", "tok_repeat")
+    await bench.inbox.next(payment.id)
+    await bench.settle()
+    assert await bench.state(payment) == "refunded"
+    assert await bench.history(payment) == ["started", "declined", "refund_started", "refunded"]
+    assert await bench.statement(order) == GAVE_BACK
+
+
+async def test_what_needs_no_payment_costs_no_round_trip(bench: Bench) -> None:
+    order = bench.order()
+    payment = await bench.pay(order)
+    told_already = await payment_events(bench, payment)
+    accepted = order_event(bench, bench.desk.put(order, "preparing"), "order.accepted")
+    await PaymentsConsumer(_Untouchable(payment.id)).handle([*told_already, accepted])  # type: ignore[arg-type]
+
+
+class _Untouchable:
+    """A settlement that has told orders of one payment and must not be asked for anything else."""
+
+    def __init__(self, told: str) -> None:
+        self._told = told
+
+    def has_told(self, payment_id: str) -> bool:
+        return payment_id == self._told
+
+
+async def test_a_batch_of_cancelled_orders_refunds_those_that_were_paid(bench: Bench) -> None:
+    paid = [bench.order() for _ in range(3)]
+    payments = [await bench.pay(order) for order in paid]
+    cash = [bench.order("awaiting_acceptance", "cash") for _ in range(3)]
+    await bench.consumer.handle([order_event(bench, bench.cancel(order)) for order in [*cash, *paid]])
+    await bench.settle()
+    assert [await bench.state(payment) for payment in payments] == ["refunded"] * 3
