@@ -91,7 +91,8 @@ def demo(*, orders: int = 2000, seed: int = 1, config: ConfigFile = FILE) -> Non
     """
     from tiffin.cli.drive import demo
 
-    _run(demo(_configure(config), orders, seed, console))
+    if not _run(demo(config, _configure(config), orders, seed, console)):
+        sys.exit(1)
 
 
 @app.command
@@ -123,7 +124,9 @@ def replay(
     """
     from tiffin.cli.drive import Selection, replay
 
-    _run(replay(_configure(config), file, Selection(speed, limit, city, journal), console))
+    selection = Selection(speed, limit, city, journal)
+    if not _run(replay(config, _configure(config), file, selection, console)):
+        sys.exit(1)
 
 
 @app.command
