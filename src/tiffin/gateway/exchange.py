@@ -1,6 +1,7 @@
 """One HTTP request and its answer, as the handlers see them."""
 
 import asyncio
+import itertools
 import re
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
@@ -24,6 +25,15 @@ _TRACE_PARENT = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
+_request_ids = itertools.count()
+_PROCESS = uuid4().hex[:20]
+
+
+def next_request_id() -> str:
+    """Unique like a UUID, at a tenth of its price: this process's random name and a number."""
+    return f"{_PROCESS}{next(_request_ids):012x}"
+
+
 class ClientGoneError(Exception):
     """The client went away before its request was complete: there is nobody to answer."""
 
@@ -41,7 +51,7 @@ class Exchange:
         self.started_s = started_s
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         given = self.headers.get(b"x-request-id")
-        self.request_id = given.decode() if given and _REQUEST_ID.fullmatch(given) else uuid4().hex
+        self.request_id = given.decode() if given and _REQUEST_ID.fullmatch(given) else next_request_id()
         self.path_values: Sequence[str] = ()
         self.route = ""
         self.status = 0

@@ -18,6 +18,14 @@ _REF = "#/components/schemas/{name}"
 _PROBLEM: Json = {"$ref": "#/components/responses/Problem"}
 
 EXAMPLES: Mapping[str, object] = {
+    "Address.id": "home",
+    "CreateCustomer.id": "customer-1",
+    "CreateCustomer.name": "Ana Torres",
+    "CreateRestaurant.id": "restaurant-1",
+    "CreateRestaurant.name": "La Esquina",
+    "MenuItem.id": "bandeja",
+    "OptionChoice.id": "extra-rice",
+    "OptionChoice.name": "Extra rice",
     "address_id": "home",
     "amount": 25900,
     "category": "Mains",
@@ -47,7 +55,7 @@ EXAMPLES: Mapping[str, object] = {
     "time_zone": "America/Bogota",
     "weekday": 4,
 }
-"""What a field may look like, by its name: the page to try it starts from these."""
+"""What a field may look like, by its name (and its struct's): the page to try it starts from these."""
 
 _PROBLEM_SCHEMA: Json = {
     "type": "object",
@@ -163,12 +171,14 @@ def _parameter(where: str, name: str, field: str, required: bool, properties: Js
 
 def _described(name: str, schema: Json) -> Json:
     """The schema with the IDL's words and an example for each of its fields."""
-    docs = c.field_docs(name.partition("Body")[0])
+    contract = name.partition("Body")[0]
+    docs = c.field_docs(contract)
     properties: Json = {}
     for field, described in schema.get("properties", {}).items():
         more: Json = {"description": docs[field]} if field in docs else {}
-        if field in EXAMPLES:
-            more["examples"] = [EXAMPLES[field]]
+        example = EXAMPLES.get(f"{contract}.{field}", EXAMPLES.get(field))
+        if example is not None:
+            more["examples"] = [example]
         properties[field] = described | more
     return schema | {"properties": properties}
 

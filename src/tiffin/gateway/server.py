@@ -8,6 +8,7 @@ from collections.abc import Generator
 import uvicorn
 
 from tiffin.gateway.app import Gateway
+from tiffin.gateway.one_write import OneWriteProtocol
 
 BACKLOG_MAX = 2048
 KEEP_ALIVE_S = 75
@@ -22,7 +23,7 @@ class Server:
         self._gateway = gateway
         self._uvicorn = _Uvicorn(
             uvicorn.Config(
-                gateway, interface="asgi3", http="httptools", ws="none", lifespan="off",
+                gateway, interface="asgi3", http=OneWriteProtocol, ws="none", lifespan="off",
                 proxy_headers=False, log_config=None, log_level="warning",
                 access_log=False, server_header=False, backlog=BACKLOG_MAX,
                 timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=STOP_MAX_S,

@@ -129,7 +129,8 @@ class Streams:
         try:
             stream = _Stream(exchange, ended, self._heartbeat_s)
             await follow(stream)
-            await exchange.send({"type": "http.response.body", "body": b""})
+            if exchange.is_stream:
+                await exchange.send({"type": "http.response.body", "body": b""})
         finally:
             self._ends.discard(ended)
             _settle(ended)
@@ -171,6 +172,7 @@ class _Stream:
         exchange.status, exchange.answered = 204, True
         headers = [(b"x-request-id", exchange.request_id.encode())]
         await exchange.send({"type": "http.response.start", "status": 204, "headers": headers})
+        await exchange.send({"type": "http.response.body", "body": b""})
 
     async def _write(self, piece: bytes) -> None:
         async with asyncio.timeout(SEND_MAX_S):
