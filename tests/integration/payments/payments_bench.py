@@ -64,9 +64,12 @@ class Inbox:
         self.url = ""
         self.payments: PaymentsService | None = None
         self.arrived: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        self.failed = asyncio.Event()
 
     async def take(self, body: str, signature: str) -> bool:
-        assert self.payments is not None
+        if self.payments is None:
+            self.failed.set()
+            return False
         context = new_context("system", "provider", self.payments._clock())
         taken = await self.payments.take_notice(context, c.ProviderNotice(body=body, signature=signature))
         self.arrived.put_nowait((body, signature))
@@ -97,6 +100,8 @@ class Bench:
         self._services: list[PaymentsService] = []
         self.provider = self.provider_at(sandbox_url)
         self.payments = self.service(self.provider)
+        self.cut_off = self.service(self.provider_at("http://127.0.0.1:9"))
+        """An instance that cannot reach the provider."""
         self.consumer = PaymentsConsumer(self.payments.settlement)
 
     def provider_at(self, url: str) -> SandboxProvider:

@@ -145,7 +145,7 @@ async def test_a_slow_charge_decided_after_the_order_fell_is_refunded(bench: Ben
 
 async def test_a_fallen_order_whose_charge_never_arrived_is_let_go_uncharged(bench: Bench) -> None:
     order = bench.order()
-    payment = await bench.pay(order, service=bench.service(bench.provider_at("http://127.0.0.1:9")))
+    payment = await bench.pay(order, service=bench.cut_off)
     bench.clock.advance(30)
     bench.cancel(order)
     assert await bench.payments.settlement.settle_due(1000) >= 1
@@ -157,7 +157,7 @@ async def test_a_fallen_order_whose_charge_never_arrived_is_let_go_uncharged(ben
 
 async def test_a_charge_that_arrives_after_it_was_let_go_is_given_back(bench: Bench) -> None:
     order = bench.order()
-    payment = await bench.pay(order, service=bench.service(bench.provider_at("http://127.0.0.1:9")))
+    payment = await bench.pay(order, service=bench.cut_off)
     bench.cancel(order)
     await bench.settle()
     assert await bench.state(payment) == "declined"

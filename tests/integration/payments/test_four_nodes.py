@@ -1,0 +1,43 @@
+"""The same on four nodes, each payment beside its order."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from integration.payments.payments_bench import Bench, Inbox
+from integration.payments.test_refunds import order_event, payment_events
+from manual_clock import ManualClock
+from tiffin.services.payments.consumers import PaymentsConsumer
+from tiffin.sharding.order_id import customer_shard
+from tiffin.sharding.router import Router
+
+
+@pytest.fixture
+async def wide(
+    four_router: Router,
+    bench_clock: ManualClock,
+    inbox: Inbox,
+    session: aiohttp.ClientSession,
+    sandbox_url: str,
+) -> AsyncIterator[Bench]:
+    bench = Bench(four_router, bench_clock, inbox, session, sandbox_url)
+    yield bench
+    await bench.close()
+
+
+async def test_payments_of_every_node_are_paid_told_refunded_and_settled(wide: Bench) -> None:
+    orders = [wide.order() for _ in range(24)]
+    homes = {wide.router.node("customer", customer_shard(int(order.id))).name for order in orders}
+    assert len(homes) == 4
+    payments = await asyncio.gather(*(wide.pay(order) for order in orders))
+    assert {payment.state for payment in payments} == {"succeeded"}
+    events = [event for payment in payments for event in await payment_events(wide, payment)]
+    await PaymentsConsumer(wide.service(wide.provider).settlement).handle(events)
+    assert all(wide.desk.told.count(order.id) == 2 for order in orders)
+    await wide.consumer.handle([order_event(wide, wide.cancel(order)) for order in orders])
+    await wide.settle()
+    assert {await wide.state(payment) for payment in payments} == {"refunded"}
+    for order in orders:
+        assert await wide.statement(order) == [("charge", 1250), ("refund", -1250)]
