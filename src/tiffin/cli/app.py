@@ -176,7 +176,7 @@ def bench(*, seconds: float = 10, rounds: int = 3, callers: int = 64, config: Co
     """
     from tiffin.cli.bench import bench
 
-    _run(bench(_configure(config), seconds, rounds, callers, console))
+    _run(bench(config, _configure(config), seconds, rounds, callers, console))
 
 
 def _configure(file: Path) -> Config:

@@ -74,13 +74,14 @@ async def _drive(
             journal=selection.journal,
         )
         with Display(console) as display:
-            summary = await drive_day(server.url, _mint(config), day, drive, utc_now, display)
+            summary = await drive_day(server.url, mint_for(config), day, drive, utc_now, display)
         for part in summary_tables(summary):
             console.print(part)
         clean = await audit(config, console)
     return clean and not summary.unexpected_count
 
 
-def _mint(config: Config) -> Mint:
+def mint_for(config: Config) -> Mint:
+    """Makes tokens that the server on this data directory accepts."""
     tokens = Tokens(read_secret(config.data_directory), utc_now)
     return lambda role, subject: tokens.mint(role, subject, TOKEN_LIFETIME_S)

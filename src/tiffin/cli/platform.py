@@ -40,6 +40,7 @@ SWEEP_INTERVAL_S = 0.5
 SETTLE_INTERVAL_S = 1.0
 SETTLE_MAX = 100
 RETENTION_INTERVAL_S = 3600.0
+CONSUMER_NAMES = (RestaurantCopy.name, StockConsumer.name, PaymentsConsumer.name)
 
 
 def utc_now() -> datetime:
