@@ -122,6 +122,8 @@ class _Story:
         state, backoff = _paid(answer).state, Backoff(first_s=0.1)
         while state == "pending":
             await self._run.pace.park(backoff.next_s(f"payment of {self._placed.view.id}"))
+            if (await self._moves.read()).state != "awaiting_payment":
+                return True
             answer = await platform.until_known("read payments", self._customer, "GET", path)
             state = _payments(answer).payments[-1].state
         return state != "declined"
