@@ -21,14 +21,14 @@ async def up(config: Config, console: Console) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     port = config.server.port or _free_port(config.server.host)
-    with console.status("starting PostgreSQL, applying the schema ..."):
-        async with open_platform(config, port) as platform:
-            server = await serve(platform.gateway, config.server.host, port)
-            with announce(config.data_directory, server.url, platform.postmaster):
-                console.print(_welcome(server.url, config, len(platform.router.nodes)))
-                await stop.wait()
-                console.print("stopping")
-                await server.stop()
+    console.print("starting: PostgreSQL, the schema, the services", highlight=False)
+    async with open_platform(config, port) as platform:
+        server = await serve(platform.gateway, config.server.host, port)
+        with announce(config.data_directory, server.url, platform.postmaster):
+            console.print(_welcome(server.url, config, len(platform.router.nodes)))
+            await stop.wait()
+            console.print("stopping")
+            await server.stop()
 
 
 def _free_port(host: str) -> int:

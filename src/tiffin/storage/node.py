@@ -112,4 +112,10 @@ class Node:
             self._pool.terminate()
 
 
-_SETTINGS = {"application_name": "tiffin", "jit": "off", "timezone": "UTC"}
+_SETTINGS = {
+    "application_name": "tiffin",
+    "jit": "off",
+    "timezone": "UTC",
+    # A parent with 120 partitions is planned anew for every call if PostgreSQL may choose (docs/decisions/0004).
+    "plan_cache_mode": "force_generic_plan",
+}
