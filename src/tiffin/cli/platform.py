@@ -36,6 +36,8 @@ from tiffin.sharding.router import Router
 from tiffin.sharding.sequence import Sequence as OrderNumbers
 from tiffin.storage.node import Node
 
+COPY_GATHERS_S = 0.02
+EFFECTS_GATHER_S = 0.1
 SWEEP_INTERVAL_S = 0.5
 SETTLE_INTERVAL_S = 1.0
 SETTLE_MAX = 100
@@ -83,14 +85,12 @@ async def open_platform(config: Config, port: int) -> AsyncGenerator[Platform]:
         payments = PaymentsService(router, orders, provider, utc_now, lambda: uuid4().hex)
         stack.push_async_callback(payments.close)
 
-        consumers = [
-            Consumer(reader.name, reader.handle)
-            for reader in (
-                RestaurantCopy(router),
-                StockConsumer(stock, orders, utc_now),
-                PaymentsConsumer(payments.settlement),
-            )
-        ]
+        readers = (
+            (RestaurantCopy(router), COPY_GATHERS_S),
+            (StockConsumer(stock, orders, utc_now), EFFECTS_GATHER_S),
+            (PaymentsConsumer(payments.settlement), EFFECTS_GATHER_S),
+        )
+        consumers = [Consumer(reader.name, reader.handle, gather_s) for reader, gather_s in readers]
         feed = LiveFeed(nodes)
         stack.push_async_callback(feed.close)
         stack.push_async_callback(_end, _background(config, nodes, consumers, payments))

@@ -8,7 +8,7 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from tiffin.events.event import Event
-from tiffin.events.reader import CHANNEL, QUERIES, START, Cursor, after, read
+from tiffin.events.reader import BATCH_MAX, CHANNEL, QUERIES, START, Cursor, after, read
 from tiffin.primitives.clock import Clock
 from tiffin.primitives.errors import Unavailable
 from tiffin.storage.node import CONNECTION_LOST, Connection, Node
@@ -42,6 +42,9 @@ class Consumer:
 
     name: str
     handle: Callable[[Sequence[Event]], Awaitable[None]]
+    gather_s: float = 0.0
+    """How long events may gather between two batches. A batch costs much the same whatever its size, so
+    this buys CPU with lag."""
 
 
 class ConsumerRunner:
@@ -64,6 +67,7 @@ class ConsumerRunner:
             try:
                 connection = await self._node.connect()
                 await connection.add_listener(CHANNEL, self._notified)
+                await connection.execute(QUERIES["forgettable"])
                 while not await connection.fetchval(QUERIES["lead"], self._consumer.name):  # noqa: ASYNC110
                     await asyncio.sleep(POLL_S)
                 cursor = await self._cursor(connection)
@@ -103,6 +107,8 @@ class ConsumerRunner:
             self._lag.observe((now - event.at).total_seconds())
         self._behind.set((now - events[-1].at).total_seconds())
         self._handled.inc(len(events))
+        if len(events) < BATCH_MAX:
+            await asyncio.sleep(self._consumer.gather_s)
         return cursor
 
     async def _cursor(self, connection: Connection) -> Cursor:

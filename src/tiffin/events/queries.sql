@@ -1,12 +1,14 @@
 -- name: read
 -- Events after the cursor, in order, of transactions that no running one can still precede.
--- A day earlier than the cursor's is opened too: a transaction keeps the date it began on.
+-- A day earlier than the cursor's is opened too: a transaction keeps the date it began on. Days that have
+-- not come are left shut; tomorrow's is opened, for the midnight between this statement and its snapshot.
 SELECT xid::text::bigint AS xid, position, day - DATE '1970-01-01' AS day,
        dimension, shard, stream, key, version, type, data, at, trace
   FROM log.events
  WHERE (xid, position) > ($1::text::xid8, $2::bigint)
    AND xid < pg_snapshot_xmin(pg_current_snapshot())
    AND day >= DATE '1970-01-01' + $3::int - 1
+   AND day <= (now() AT TIME ZONE 'UTC')::date + 1
  ORDER BY log.events.xid, position
  LIMIT $4;
 
@@ -25,6 +27,10 @@ VALUES ($1, $2::text::xid8, $3, DATE '1970-01-01' + $4::int)
     ON CONFLICT (consumer) DO UPDATE
        SET xid = excluded.xid, position = excluded.position, day = excluded.day, moved_at = now()
      WHERE (cursors.xid, cursors.position) < (excluded.xid, excluded.position);
+
+-- name: forgettable
+-- A cursor lost in a crash is no loss: its events come again. So nobody waits for the disk.
+SET synchronous_commit = off;
 
 -- name: lead
 -- One reader of a name at a time; the lock goes with the connection.
