@@ -106,10 +106,11 @@ class Endpoint:
         await exchange.answer(self._status, _encode(result), JSON)
 
     async def _read_body(self, exchange: Exchange) -> bytes:
-        content_type = exchange.headers.get(b"content-type")
-        if content_type is not None and content_type != JSON and not _is_json(content_type):
+        body = await exchange.body(self._body_bytes_max)
+        content_type = exchange.headers.get(b"content-type", JSON)
+        if content_type != JSON and body and not _is_json(content_type):
             raise Refusal("unsupported_media_type", "the body must be application/json")
-        return await exchange.body(self._body_bytes_max)
+        return body
 
     def _request_of(self, exchange: Exchange, caller: c.Caller, body: bytes) -> msgspec.Struct:
         values = self._bound_values(exchange)

@@ -71,7 +71,7 @@ class Paths(Generic[Handler]):
         branch, values = self._root, list[str]()
         for segment in segments:
             following = branch.literal.get(segment)
-            if following is None:
+            if following is None and segment:
                 following = branch.variable
                 values.append(segment)
             if following is None:
