@@ -14,6 +14,7 @@ import psutil
 
 from tiffin.cli.schemas import SCHEMAS
 from tiffin.events.retention import keep_days
+from tiffin.sharding.slots import Dimension
 from tiffin.sharding.topology import lay_out
 from tiffin.storage.embedded import EmbeddedServer
 from tiffin.storage.migrations import migrate
@@ -73,6 +74,28 @@ async def open_platform(server: EmbeddedServer, names: Sequence[str]) -> list[No
             nodes.append(await Node.open(name, server.url(f"{name}_{worker}")))
     await lay_out(nodes[0], nodes)
     return nodes
+
+
+async def drop_platform(server: EmbeddedServer, names: Sequence[str]) -> None:
+    """Take away databases of this worker, so that a later test may have the names."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    async with _administering(server) as connection:
+        for name in names:
+            await connection.execute(f'DROP DATABASE "{name}_{worker}" WITH (FORCE)')
+
+
+async def partitions_of(node: Node) -> dict[tuple[str, Dimension], list[int]]:
+    """Shards that the database has of each sharded table, by the table's name and dimension."""
+    rows = await node.fetch(r"""
+        SELECT parent.oid::regclass::text AS name,
+               substring(obj_description(parent.oid, 'pg_class') FROM 'dimension: (\w+)') AS dimension,
+               array_agg(substring(child.relname FROM '_(\d+)$')::int ORDER BY child.relname) AS shards
+          FROM pg_class parent JOIN pg_inherits i ON i.inhparent = parent.oid
+          JOIN pg_class child ON child.oid = i.inhrelid
+         WHERE parent.relkind = 'p' AND obj_description(parent.oid, 'pg_class') LIKE 'dimension: %'
+         GROUP BY parent.oid
+    """)
+    return {(row["name"], row["dimension"]): row["shards"] for row in rows}
 
 
 async def _make_template(server: EmbeddedServer) -> None:
