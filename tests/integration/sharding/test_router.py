@@ -35,7 +35,7 @@ async def test_four_nodes_hold_a_quarter_each(four_nodes: list[Node], four_route
     for dimension in DIMENSIONS:
         held = [four_router.shards_on(dimension, node) for node in four_nodes]
         assert [len(shards) for shards in held] == [30, 30, 30, 30]
-        assert sorted(sum(held, [])) == list(range(SHARDS))
+        assert sorted(shard for shards in held for shard in shards) == list(range(SHARDS))
 
 
 @pytest.mark.parametrize("which", ["one", "four"])

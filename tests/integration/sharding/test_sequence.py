@@ -33,10 +33,8 @@ async def test_numbers_of_one_process_ascend_within_a_block_and_blocks_are_used_
 
 
 async def test_the_last_block_still_fits_an_order_id(node: Node):
-    largest = await node.fetchrow(
-        "SELECT seqmax FROM pg_sequence WHERE seqrelid = 'tiffin.order_blocks'::regclass"
-    )
-    assert largest["seqmax"] * BLOCK + BLOCK - 1 <= SEQUENCE_MAX
+    row = await node.fetchrow("SELECT max_value FROM pg_sequences WHERE sequencename = 'order_blocks'")
+    assert row["max_value"] * BLOCK + BLOCK - 1 <= SEQUENCE_MAX
 
 
 @pytest.fixture
