@@ -12,6 +12,9 @@ from tiffin.load.platform import Backoff, GaveUp, Refused
 from tiffin.load.run import Run, View
 from tiffin.rpc import contracts as c
 
+LATE_FROM_S, LATE_BY_S = 300.0, 1.5
+"""Who pays so many seconds of the day late pays so many real ones late where the day has no speed."""
+
 COURIERS = 300
 """Of each city."""
 
@@ -96,7 +99,10 @@ class _Story:
         return order
 
     async def _pay(self) -> View:
-        intended: float | None = await self._run.pace.pause(self._arrival.payment.after_s)
+        after_s = self._arrival.payment.after_s
+        if self._run.pace.speed is None and after_s >= LATE_FROM_S:
+            await self._run.pace.park(LATE_BY_S)
+        intended: float | None = await self._run.pace.pause(after_s)
         for source in self._arrival.payment.sources:
             if await self._charge(source, intended):
                 order = await self._moves.wait(lambda order: order.state != "awaiting_payment")
