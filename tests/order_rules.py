@@ -99,6 +99,13 @@ STEPS = {(rule.state, rule.event, rule.target) for rule in RULES} | {
 }
 """Every step that a history may contain: from, event, to."""
 
+ON_TIME = {
+    "awaiting_payment": "payment_expired", "scheduled": "released",
+    "awaiting_acceptance": "acceptance_expired", "preparing": "overdue", "ready": "overdue",
+    "delivering": "overdue", "delivered": "completed",
+}  # fmt: skip
+"""What the platform says when a state has lasted too long."""
+
 DUE_S = {
     "pay": 15 * 60, "accept": 5 * 60, "prepare": 2 * 3600, "pick up": 2 * 3600, "deliver": 3 * 3600,
     "complete": 24 * 3600,

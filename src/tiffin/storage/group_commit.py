@@ -21,7 +21,7 @@ import asyncpg
 import structlog
 
 from tiffin.primitives.errors import Unavailable
-from tiffin.storage.node import CONNECTION_LOST, Connection, Node
+from tiffin.storage.node import CONNECT_TIMEOUT_S, CONNECTION_LOST, Connection, Node
 
 Operation = TypeVar("Operation")
 Result = TypeVar("Result")
@@ -180,7 +180,7 @@ class _Lane(Generic[Operation, Result]):
             if self._connection is None:
                 await self._connect(batch)
             batch = [entry for entry in batch if not entry.future.done()]
-            if self._connection is not None and batch:
+            if self._connection is not None:
                 try:
                     batch = await self._send(self._connection, batch)
                 except CONNECTION_LOST as error:
@@ -192,7 +192,10 @@ class _Lane(Generic[Operation, Result]):
     async def _send(
         self, connection: Connection, batch: list[_Entry[Operation, Result]]
     ) -> list[_Entry[Operation, Result]]:
-        """One statement for the batch. Returns what has to be sent again; raises if the server is lost."""
+        """One statement for those who still wait. Gives what to send again; raises if the server is lost."""
+        batch = [entry for entry in batch if not entry.future.done()]
+        if not batch:
+            return []
         for entry in batch:
             entry.sent = True
             entry.tries += 1
@@ -202,7 +205,7 @@ class _Lane(Generic[Operation, Result]):
         except CONNECTION_LOST:
             raise
         except asyncpg.TransactionRollbackError as error:  # deadlock, serialization: nothing was changed
-            return _worth_another_try(batch, error)
+            return _worth_another_try(batch, str(error))
         except Exception as error:
             return await self._split(connection, batch, error)
         for entry, result in zip(batch, results, strict=True):
@@ -218,6 +221,7 @@ class _Lane(Generic[Operation, Result]):
             return []
         middle = len(batch) // 2
         for entry in batch:
+            entry.sent = False
             entry.tries -= 1
         return await self._send(connection, batch[:middle]) + await self._send(connection, batch[middle:])
 
@@ -240,13 +244,10 @@ class _Lane(Generic[Operation, Result]):
             not_done: list[_Entry[Operation, Result]] = []
             for entry, result in zip(unknown, results, strict=True):
                 if result is None:
-                    entry.sent = False
                     not_done.append(entry)
                 else:
                     entry.succeed(result)
-            return _worth_another_try(
-                not_done, Unavailable("database_unavailable", "the connection keeps breaking")
-            )
+            return _worth_another_try(not_done, "the connection keeps breaking")
         return []
 
     async def _connect(self, batch: list[_Entry[Operation, Result]]) -> None:
@@ -255,9 +256,7 @@ class _Lane(Generic[Operation, Result]):
         while any(not entry.future.done() for entry in batch):
             try:
                 connection = await self._node.connect()
-                row = await connection.fetchrow(_BACKEND)
-                assert row is not None
-                self._connection, self._backend = connection, (row["pid"], row["started"])
+                self._connection, self._backend = connection, await _backend_of(connection)
                 return
             except (Unavailable, *CONNECTION_LOST):
                 await asyncio.sleep(pause_s)
@@ -273,6 +272,18 @@ SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE pid = $1 AND 
 """
 
 
+async def _backend_of(connection: Connection) -> tuple[int, str]:
+    """The server process behind a new connection. A server that says nothing more costs the connection."""
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            row = await connection.fetchrow(_BACKEND)
+    except BaseException:
+        connection.terminate()
+        raise
+    assert row is not None
+    return row["pid"], row["started"]
+
+
 async def _end_backend(connection: Connection, backend: tuple[int, str]) -> None:
     """Make sure that the lost connection's server process is gone: while it lives, it may still commit."""
     while await connection.fetchrow(_END_BACKEND, *backend):  # noqa: ASYNC110 - the caller's timeout ends it
@@ -284,10 +295,11 @@ def _by_key(entry: _Entry[Any, Any]) -> int:
 
 
 def _worth_another_try(
-    batch: list[_Entry[Operation, Result]], error: BaseException
+    batch: list[_Entry[Operation, Result]], reason: str
 ) -> list[_Entry[Operation, Result]]:
-    """Those that may be sent again; the others have used up their tries and hear of the error."""
+    """Of those that did not happen: which may be sent again. The others have used up their tries."""
     for entry in batch:
+        entry.sent = False
         if entry.tries >= TRIES_MAX:
-            entry.fail(Unavailable("database_unavailable", str(error)))
+            entry.fail(Unavailable("database_unavailable", reason))
     return [entry for entry in batch if entry.tries < TRIES_MAX]

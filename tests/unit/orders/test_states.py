@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from order_rules import DUE_S, EVENTS, FINAL, PLACED, RELEASE_BEFORE_S, ROLES, RULES, STATES, Rule
+from order_rules import DUE_S, EVENTS, FINAL, ON_TIME, PLACED, RELEASE_BEFORE_S, ROLES, RULES, STATES, Rule
 from tiffin.primitives.errors import CODES, Refusal
 from tiffin.rpc import contracts as c
 from tiffin.services.orders import states, transition
@@ -203,7 +203,8 @@ def test_every_edge_says_why() -> None:
 
 
 def test_every_state_that_waits_has_a_deadline_the_platform_can_act_on() -> None:
-    assert set(states.ON_DEADLINE) == set(STATES) - set(FINAL)
+    assert states.ON_DEADLINE == ON_TIME
+    assert set(ON_TIME) == set(STATES) - set(FINAL)
     for state, event in states.ON_DEADLINE.items():
         for situation in SITUATIONS:
             rule = expected(state, event, "system", situation)
