@@ -1,8 +1,9 @@
-"""Reading many keys at once, whichever nodes hold them."""
+"""Reading many keys at once, whichever shards and nodes hold them."""
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TypeVar
 
 import asyncpg
 
@@ -10,19 +11,41 @@ from tiffin.sharding.router import Router
 from tiffin.sharding.slots import Dimension, shard_of
 from tiffin.storage.node import Node
 
+Key = TypeVar("Key")
+
+SHARDS_MAX = 8
+"""Shards of one statement. `shard IN ($1, .. $8)` opens the partitions of these alone, `shard = ANY($1)` all
+120: measured 85 us of CPU for one key and 33 us a key for eight, against 490 and 120. A lateral subquery over
+`unnest` costs 270 us for one key and 11 us a key for 64: it is for readers that always come with many."""
+
 Ask = Callable[[Node, Sequence[int], Sequence[str]], Awaitable[Sequence[asyncpg.Record]]]
-"""Reads rows of one node, given the keys it should hold and their shards; each row has the key as `id`."""
+"""Reads rows of one node. Is given exactly `SHARDS_MAX` shards and the keys; each row has its key as `id`."""
 
 
 async def read_many(
     router: Router, dimension: Dimension, keys: Sequence[str], ask: Ask
 ) -> dict[str, asyncpg.Record]:
     """Rows by key. A key that is not found is confirmed against the epoch before it is left out."""
+    epoch = router.epoch
     found = await _ask_nodes(router, dimension, keys, ask)
     missing = [key for key in keys if key not in found]
-    if missing and await router.changed():
+    if missing and await router.changed(epoch):
         found |= await _ask_nodes(router, dimension, missing, ask)
     return found
+
+
+def batches_of_shards(keys: Iterable[Key], shard: Callable[[Key], int]) -> list[tuple[list[int], list[Key]]]:
+    """Keys in as many batches as their shards need, each of exactly `SHARDS_MAX` shards, some repeated."""
+    by_shard: defaultdict[int, list[Key]] = defaultdict(list)
+    for key in keys:
+        by_shard[shard(key)].append(key)
+    shards = sorted(by_shard)
+    batches: list[tuple[list[int], list[Key]]] = []
+    for first in range(0, len(shards), SHARDS_MAX):
+        some = shards[first : first + SHARDS_MAX]
+        padding = some[:1] * (SHARDS_MAX - len(some))
+        batches.append((some + padding, [key for each in some for key in by_shard[each]]))
+    return batches
 
 
 async def _ask_nodes(
@@ -32,6 +55,10 @@ async def _ask_nodes(
     for key in keys:
         by_node[router.node(dimension, shard_of(key))].append(key)
     answers = await asyncio.gather(
-        *(ask(node, [shard_of(key) for key in held], held) for node, held in by_node.items())
+        *(
+            ask(node, shards, some)
+            for node, held in by_node.items()
+            for shards, some in batches_of_shards(held, shard_of)
+        )
     )
     return {row["id"]: row for rows in answers for row in rows}

@@ -1,11 +1,11 @@
 -- name: restaurants
 -- Restaurants by id; of those known in their present version ('id version', ids have no spaces) only that.
--- `ANY` over few shards is planned anew with those partitions alone; a join is not.
+-- Shards as single parameters: PostgreSQL then opens the partitions of these alone.
 SELECT r.id, r.version, r.created_from,
-       CASE WHEN r.id || ' ' || r.version = ANY($3::text[]) THEN NULL ELSE r.restaurant END AS restaurant,
-       CASE WHEN r.id || ' ' || r.version = ANY($3::text[]) THEN NULL ELSE r.menu END AS menu
+       CASE WHEN r.id || ' ' || r.version = ANY($10::text[]) THEN NULL ELSE r.restaurant END AS restaurant,
+       CASE WHEN r.id || ' ' || r.version = ANY($10::text[]) THEN NULL ELSE r.menu END AS menu
   FROM restaurants.restaurants r
- WHERE shard = ANY($1::smallint[]) AND id = ANY($2::text[]);
+ WHERE shard IN ($1, $2, $3, $4, $5, $6, $7, $8) AND id = ANY($9::text[]);
 
 -- name: restaurants_after
 -- A page of one node's restaurants, by id.
@@ -38,21 +38,22 @@ SELECT pg_advisory_xact_lock($1, shard) FROM unnest($2::int[]) AS shard;
 -- Everything held, sold or released for these orders.
 SELECT order_id, item_id, restaurant_id, quantity, state, expires_at
   FROM restaurants.holds
- WHERE shard = ANY($1::smallint[]) AND order_id = ANY($2::bigint[]);
+ WHERE shard IN ($1, $2, $3, $4, $5, $6, $7, $8) AND order_id = ANY($9::bigint[]);
 
 -- name: levels
--- Portions of dishes, and how many are held at moment $4. May return more dishes than asked for: every
+-- Portions of dishes, and how many are held at moment $11. May return more dishes than were asked for: every
 -- combination of the restaurants with the items.
 WITH live AS (
     SELECT restaurant_id, item_id, sum(quantity) AS quantity
       FROM restaurants.holds
-     WHERE shard = ANY($1::smallint[]) AND restaurant_id = ANY($2::text[]) AND item_id = ANY($3::text[])
-       AND state = 'held' AND expires_at > $4
+     WHERE shard IN ($1, $2, $3, $4, $5, $6, $7, $8) AND restaurant_id = ANY($9::text[])
+       AND item_id = ANY($10::text[]) AND state = 'held' AND expires_at > $11
      GROUP BY restaurant_id, item_id
 )
-SELECT s.restaurant_id, s.item_id, s.on_hand, s.received, coalesce(live.quantity, 0)::bigint AS live
+SELECT s.restaurant_id, s.item_id, s.on_hand, s.received, coalesce(live.quantity, 0) AS live
   FROM restaurants.stock s LEFT JOIN live USING (restaurant_id, item_id)
- WHERE s.shard = ANY($1::smallint[]) AND s.restaurant_id = ANY($2::text[]) AND s.item_id = ANY($3::text[]);
+ WHERE s.shard IN ($1, $2, $3, $4, $5, $6, $7, $8) AND s.restaurant_id = ANY($9::text[])
+   AND s.item_id = ANY($10::text[]);
 
 -- name: put_levels
 -- An insert with ON CONFLICT opens only the partitions it needs, an update joined to arrays opens all.
@@ -68,10 +69,15 @@ SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::text[], $4::text[], $5::i
     DO UPDATE SET state = excluded.state, expires_at = excluded.expires_at;
 
 -- name: held_orders
--- Which of these orders hold portions that are not settled yet.
-SELECT DISTINCT order_id
-  FROM restaurants.holds
- WHERE shard = ANY($1::smallint[]) AND order_id = ANY($2::bigint[]) AND state = 'held';
+-- Which of these orders hold portions that are not settled yet. Asked for many orders at once, most of which hold
+-- nothing: OFFSET 0 keeps the subquery one, an index scan an order in the partition of its shard, where a plain
+-- join looks into all of them.
+SELECT DISTINCT wanted.order_id
+  FROM unnest($1::smallint[], $2::bigint[]) AS wanted (shard, order_id),
+       LATERAL (SELECT true
+                  FROM restaurants.holds
+                 WHERE shard = wanted.shard AND order_id = wanted.order_id AND state = 'held'
+                OFFSET 0) AS held;
 
 -- name: forget_holdings
 -- Released ones, and those that ran out, from before a moment. What is sold stays: the stock adds up with it.

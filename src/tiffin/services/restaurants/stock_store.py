@@ -21,6 +21,7 @@ from tiffin.services.restaurants.stock import (
 )
 from tiffin.sharding.order_id import restaurant_shard
 from tiffin.sharding.partitions import is_missing_partition
+from tiffin.sharding.read_many import SHARDS_MAX, batches_of_shards
 from tiffin.sharding.router import Router
 from tiffin.sharding.slots import shard_of
 from tiffin.storage.group_commit import GroupCommit
@@ -97,7 +98,7 @@ class StockStore:
         now = self._clock()
 
         async def ask(node: Node) -> list[asyncpg.Record]:
-            return await node.fetch(_QUERIES["levels"], [shard], [restaurant_id], item_ids, now)
+            return await node.fetch(_QUERIES["levels"], *[shard] * SHARDS_MAX, [restaurant_id], item_ids, now)
 
         rows = await self._router.read("restaurant", shard, ask)
         return {item.item_id: level for item, level in _levels_of(rows).items()}
@@ -126,7 +127,7 @@ class StockStore:
             shards = sorted({shard_of_command(command) for command in commands})
             await connection.execute(_QUERIES["lock_stock"], _LOCK, shards)
             now = self._clock()
-            holdings = await _read_holdings(connection, commands, shards)
+            holdings = await _read_holdings(connection, commands)
             levels = await _read_levels(connection, items_of(commands, holdings), now)
             book = Book(now, levels, holdings)
             results = [book.carry_out(command) for command in commands]
@@ -152,7 +153,7 @@ class StockStore:
             by_node[self._router.node("restaurant", restaurant_shard(order_id))].append(order_id)
         answers = await asyncio.gather(
             *(
-                node.fetch(_QUERIES["held_orders"], list({restaurant_shard(id_) for id_ in ids}), ids)
+                node.fetch(_QUERIES["held_orders"], [restaurant_shard(id_) for id_ in ids], ids)
                 for node, ids in by_node.items()
             )
         )
@@ -173,12 +174,12 @@ async def _again(_: Connection, commands: Sequence[Command]) -> list[Result | No
     return [None] * len(commands)
 
 
-async def _read_holdings(
-    connection: Connection, commands: Sequence[Command], shards: Sequence[int]
-) -> dict[int, Holding]:
-    order_ids = [command.order_id for command in commands]
+async def _read_holdings(connection: Connection, commands: Sequence[Command]) -> dict[int, Holding]:
+    rows: list[asyncpg.Record] = []
+    for shards, some in batches_of_shards((command.order_id for command in commands), restaurant_shard):
+        rows += await connection.fetch(_QUERIES["holdings"], *shards, some)
     holdings: dict[int, Holding] = {}
-    for row in await connection.fetch(_QUERIES["holdings"], shards, order_ids):
+    for row in rows:
         holding = holdings.get(row["order_id"])
         if holding is None:
             holding = Holding(row["restaurant_id"], {}, row["state"], row["expires_at"])
@@ -189,12 +190,16 @@ async def _read_holdings(
 
 
 async def _read_levels(connection: Connection, items: set[Item], now: datetime) -> dict[Item, Level]:
-    if not items:
-        return {}
-    restaurant_ids = {item.restaurant_id for item in items}
-    shards = {shard_of(restaurant_id) for restaurant_id in restaurant_ids}
-    item_ids = {item.item_id for item in items}
-    return _levels_of(await connection.fetch(_QUERIES["levels"], shards, restaurant_ids, item_ids, now))
+    rows: list[asyncpg.Record] = []
+    for shards, some in batches_of_shards(items, _shard_of_item):
+        restaurant_ids = list({item.restaurant_id for item in some})
+        item_ids = list({item.item_id for item in some})
+        rows += await connection.fetch(_QUERIES["levels"], *shards, restaurant_ids, item_ids, now)
+    return _levels_of(rows)
+
+
+def _shard_of_item(item: Item) -> int:
+    return shard_of(item.restaurant_id)
 
 
 def _levels_of(rows: Iterable[asyncpg.Record]) -> dict[Item, Level]:
@@ -211,7 +216,7 @@ async def _write_levels(connection: Connection, book: Book) -> None:
     levels = [book.levels[item] for item in items]
     await connection.execute(
         _QUERIES["put_levels"],
-        [shard_of(item.restaurant_id) for item in items],
+        [_shard_of_item(item) for item in items],
         [item.restaurant_id for item in items],
         [item.item_id for item in items],
         [level.on_hand for level in levels],

@@ -42,7 +42,7 @@ class RestaurantStore:
         versions = [f"{id_} {stored.version}" for id_, stored in known.items() if stored is not None]
 
         async def ask(node: Node, shards: Sequence[int], ids: Sequence[str]) -> list[asyncpg.Record]:
-            return await node.fetch(_QUERIES["restaurants"], shards, ids, versions)
+            return await node.fetch(_QUERIES["restaurants"], *shards, ids, versions)
 
         rows = await read_many(self._router, "restaurant", list(known), ask)
         return {id_: _stored(row, known[id_]) for id_, row in rows.items()}

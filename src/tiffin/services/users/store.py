@@ -64,4 +64,4 @@ class CustomerStore:
 
 
 async def _ask(node: Node, shards: Sequence[int], ids: Sequence[str]) -> list[asyncpg.Record]:
-    return await node.fetch(_QUERIES["customers"], shards, ids)
+    return await node.fetch(_QUERIES["customers"], *shards, ids)
