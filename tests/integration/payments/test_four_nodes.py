@@ -11,7 +11,10 @@ from integration.payments.test_refunds import order_event, payment_events
 from manual_clock import ManualClock
 from tiffin.services.payments.consumers import PaymentsConsumer
 from tiffin.sharding.order_id import customer_shard
+from tiffin.sharding.partitions import create_partitions, drop_partitions
 from tiffin.sharding.router import Router
+from tiffin.sharding.topology import move_shards
+from tiffin.storage.node import Node
 
 
 @pytest.fixture
@@ -41,3 +44,32 @@ async def test_payments_of_every_node_are_paid_told_refunded_and_settled(wide: B
     assert {await wide.state(payment) for payment in payments} == {"refunded"}
     for order in orders:
         assert await wide.statement(order) == [("charge", 1250), ("refund", -1250)]
+
+
+async def test_a_refund_is_not_missed_because_the_payment_has_moved(
+    wide: Bench, four_nodes: list[Node]
+) -> None:
+    """The old node, asked by who does not know of the move, has nothing; that must not be believed."""
+    order = wide.order()
+    shard = customer_shard(int(order.id))
+    payment = await wide.pay(order)
+    there = wide.router.node("customer", shard)
+    here = next(node for node in four_nodes if node is not there)
+    row = await there.fetchrow(
+        "SELECT to_jsonb(p)::text AS row FROM payments.payments p WHERE shard = $1 AND id = $2",
+        shard,
+        payment.id,
+    )
+    assert row is not None
+    await create_partitions(here, "customer", [shard])
+    await here.execute(
+        "INSERT INTO payments.payments SELECT * FROM jsonb_populate_record(null::payments.payments, $1)",
+        row["row"],
+    )
+    await drop_partitions(there, "customer", [shard])
+    await move_shards(four_nodes[0], "customer", [shard], here.name)
+
+    await wide.consumer.handle([order_event(wide, wide.cancel(order))])
+    await wide.settle()
+    assert await wide.state(payment) == "refunded"
+    assert await wide.statement(order) == [("charge", 1250), ("refund", -1250)]

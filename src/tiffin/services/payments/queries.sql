@@ -71,7 +71,9 @@ SELECT * FROM payments.payments
 WHERE shard = $1 AND order_id = $2 AND state IN ('pending', 'succeeded');
 
 -- name: of_order
-SELECT * FROM payments.payments WHERE shard = $1 AND order_id = $2 ORDER BY created_at, id;
+-- By the primary key, which begins with the order's id: `.` is the character after `-`.
+SELECT * FROM payments.payments
+WHERE shard = $1 AND id > $2::bigint || '-' AND id < $2::bigint || '.' ORDER BY created_at, id;
 
 -- name: succeeded_of_orders
 SELECT * FROM payments.payments

@@ -1,7 +1,7 @@
 -- Every payment tried for an order, beside the order's truth.
 CREATE TABLE payments.payments (
     shard smallint NOT NULL,
-    id text COLLATE "C" NOT NULL,       -- the order's id and a suffix; the provider's idempotency key
+    id text COLLATE "C" NOT NULL,       -- <order id>-<suffix>; the provider's idempotency key
     order_id bigint NOT NULL,
     customer_id text NOT NULL,
     amount bigint NOT NULL CHECK (amount >= 0),  -- minor units
@@ -18,7 +18,6 @@ CREATE TABLE payments.payments (
     PRIMARY KEY (shard, id)
 ) PARTITION BY LIST (shard);
 COMMENT ON TABLE payments.payments IS 'dimension: customer, fillfactor: 80';
-CREATE INDEX payments_of_order ON payments.payments (shard, order_id);
 CREATE INDEX payments_due ON payments.payments (next_check_at) WHERE next_check_at IS NOT NULL;
 
 -- At most one payment of an order may be charging or charged.
