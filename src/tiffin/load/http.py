@@ -30,7 +30,6 @@ class Answer(NamedTuple):
 
     status: int
     body: bytes
-    retry_after_s: float | None
 
     @property
     def ok(self) -> bool:
@@ -54,7 +53,6 @@ class _Connection(asyncio.Protocol):
         self._answer: asyncio.Future[Answer] | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._body: list[bytes] = []
-        self._retry_after_s: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's does not say it is one
@@ -72,10 +70,6 @@ class _Connection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._fail(f"not HTTP: {error}")
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if len(name) == 11 and name.lower() == b"retry-after" and value.isdigit():
-            self._retry_after_s = float(value)
-
     def on_body(self, body: bytes) -> None:
         self._body.append(body)
 
@@ -84,7 +78,7 @@ class _Connection(asyncio.Protocol):
         if waiting is None or waiting.done():
             return
         status = self._parser.get_status_code()
-        answer = Answer(status, b"".join(self._body), self._retry_after_s)
+        answer = Answer(status, b"".join(self._body))
         if not self._parser.should_keep_alive():
             self._close()
         waiting.set_result(answer)
@@ -93,7 +87,7 @@ class _Connection(asyncio.Protocol):
         """Send `request` and wait for its answer. `NoAnswer` if none comes within the deadline."""
         assert self._transport is not None
         loop = asyncio.get_running_loop()
-        self._body, self._retry_after_s = [], None
+        self._body = []
         self._parser = httptools.HttpResponseParser(self)
         self._answer = answer = loop.create_future()
         timer = loop.call_later(deadline_s, self._fail, f"no answer within {deadline_s:g} s")
@@ -154,8 +148,7 @@ class Http:
         async with self._free:
             connection = await self._connection()
             answer = await connection.exchange(head.encode("latin-1") + body, self._deadline_s)
-            if connection.usable:
-                self._idle.append(connection)
+            self._idle.append(connection)
             return answer
 
     async def close(self) -> None:
