@@ -3,6 +3,7 @@
 import asyncio
 
 import msgspec
+import pytest
 
 from integration.payments.payments_bench import Bench
 from tiffin.events.event import Event
@@ -194,3 +195,25 @@ async def test_a_batch_of_cancelled_orders_refunds_those_that_were_paid(bench: B
     await bench.consumer.handle([order_event(bench, bench.cancel(order)) for order in [*cash, *paid]])
     await bench.settle()
     assert [await bench.state(payment) for payment in payments] == ["refunded"] * 3
+
+
+async def test_what_orders_refuse_for_ever_does_not_hold_up_the_others(bench: Bench) -> None:
+    bench.desk.away = True
+    orders = [bench.order() for _ in range(2)]
+    payments = [await bench.pay(order) for order in orders]
+    bench.desk.away = False
+    del bench.desk.orders[orders[0].id]  # an order that orders know nothing of
+    await bench.consumer.handle([event for of in payments for event in await payment_events(bench, of)])
+    assert bench.desk.orders[orders[1].id].state == "awaiting_acceptance"
+
+
+async def test_events_are_heard_again_when_orders_are_away(bench: Bench) -> None:
+    order = bench.order()
+    bench.desk.away = True
+    payment = await bench.pay(order)
+    events = await payment_events(bench, payment)
+    with pytest.raises(ConnectionError):
+        await bench.consumer.handle(events)
+    bench.desk.away = False
+    await bench.consumer.handle(events)
+    assert bench.desk.orders[order.id].state == "awaiting_acceptance"

@@ -2,15 +2,16 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TypeVar
 
 import asyncpg
 import msgspec
 
 from tiffin.services.payments.payment import Change, Payment, event_of, order_id_of
 from tiffin.sharding.order_id import customer_shard
+from tiffin.sharding.read_many import batches_of_shards
 from tiffin.sharding.router import Router
 from tiffin.storage.group_commit import GroupCommit, Run, Settle
 from tiffin.storage.node import Connection, Node
@@ -19,6 +20,7 @@ from tiffin.storage.queries import load_queries
 WRITE_TIMEOUT_S = 10.0
 
 _QUERIES = load_queries("tiffin.services.payments")
+Key = TypeVar("Key")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -65,15 +67,13 @@ class PaymentStore:
         )
         return [_payment(row) for row in rows]
 
-    async def succeeded_of_orders(self, order_ids: Iterable[int]) -> list[Payment]:
-        """The succeeded payments of some orders: one statement a node."""
-        return await self._many("succeeded_of_orders", {of: customer_shard(of) for of in order_ids})
+    async def succeeded_of_orders(self, order_ids: Sequence[int]) -> list[Payment]:
+        """The succeeded payments of some orders."""
+        return await self._many("succeeded_of_orders", order_ids, customer_shard)
 
-    async def by_ids(self, payment_ids: Iterable[str]) -> list[Payment]:
-        """Payments by their ids, those that exist: one statement a node."""
-        orders = {of: order_id_of(of) for of in payment_ids}
-        shards = {of: customer_shard(order_id) for of, order_id in orders.items() if order_id is not None}
-        return await self._many("by_ids", shards)
+    async def by_ids(self, payment_ids: Sequence[str]) -> list[Payment]:
+        """Payments by ids of ours, those that exist."""
+        return await self._many("by_ids", payment_ids, _shard_of_payment)
 
     async def lease_due(self, now: datetime, limit: int, delays_s: Sequence[int]) -> list[Payment]:
         """Take up to `limit` payments of each node that are due to be asked about; the delays say when they
@@ -101,22 +101,32 @@ class PaymentStore:
         )
         return _payment(row) if row else None
 
-    async def _many(self, query: str, shard_of: dict[Any, int]) -> list[Payment]:
-        """What was not found is believed only if no shard has moved meanwhile."""
-        rows = await self._read_many(query, shard_of)
-        if len(rows) < len(shard_of) and await self._router.changed():
-            rows = await self._read_many(query, shard_of)
+    async def _many(self, query: str, keys: Sequence[Key], shard: Callable[[Key], int]) -> list[Payment]:
+        """At most one payment a key. What is not found is believed only if no shard has moved meanwhile."""
+        epoch = self._router.epoch
+        rows = await self._read_many(query, keys, shard)
+        if len(rows) < len(keys) and await self._router.changed(epoch):
+            rows = await self._read_many(query, keys, shard)
         return [_payment(row) for row in rows]
 
-    async def _read_many(self, query: str, shard_of: dict[Any, int]) -> list[asyncpg.Record]:
-        keys: defaultdict[Node, list[Any]] = defaultdict(list)
-        for key, shard in shard_of.items():
-            keys[self._router.node("customer", shard)].append(key)
+    async def _read_many(
+        self, query: str, keys: Sequence[Key], shard: Callable[[Key], int]
+    ) -> list[asyncpg.Record]:
+        held: defaultdict[Node, list[Key]] = defaultdict(list)
+        for key in keys:
+            held[self._router.node("customer", shard(key))].append(key)
         rows: list[asyncpg.Record] = []
-        for node, wanted in keys.items():
-            shards = sorted({shard_of[key] for key in wanted})
-            rows += await node.fetch(_QUERIES[query], shards, wanted)
+        for node, some in held.items():
+            for shards, wanted in batches_of_shards(some, shard):
+                rows += await node.fetch(_QUERIES[query], *shards, wanted)
         return rows
+
+
+def _shard_of_payment(payment_id: str) -> int:
+    order_id = order_id_of(payment_id)
+    if order_id is None:
+        raise ValueError(f"no payment id of ours: {payment_id!r}")
+    return customer_shard(order_id)
 
 
 def _payment(row: asyncpg.Record) -> Payment:
