@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from manual_clock import ManualClock
+from one_order_town import AFTER, Town
 from scripted_server import NEVER, Reply, problem
 from tiffin.load import catalogue
 from tiffin.load.day import demo_day
@@ -19,83 +20,6 @@ from tiffin.load.registration import register
 from tiffin.load.run import Deadlines, Run
 from tiffin.load.story import carry
 from tiffin.load.tally import Tally
-
-AFTER = {
-    "accept": "preparing", "ready": "ready", "pick-up": "delivering", "deliver": "delivered",
-    "complete": "completed", "cancel": "cancelled", "reject": "cancelled",
-}  # fmt: skip
-
-
-class Town:
-    """As much of a platform as one order needs. `faults[operation]` are replies given instead, one a call;
-    a fault that comes "after" the deed is done is given as a pair."""
-
-    def __init__(self):
-        self.order = {"id": "17", "state": "none", "version": 0}
-        self.payments = []
-        self.faults = {}
-        self.done = []
-        self.keys = []
-
-    def __call__(self, request):
-        operation = request.path.rpartition("/")[2]
-        if request.method == "GET" and operation == "17":
-            operation = "read"
-        fault = self.faults[operation].pop(0) if self.faults.get(operation) else None
-        if isinstance(fault, tuple):
-            self.act(operation, request)
-            return fault[1]
-        return fault or self.act(operation, request)
-
-    def act(self, operation, request):
-        match operation:
-            case "quotes":
-                return Reply(200, {"total": {"amount": 100, "currency": "COP"}, "restaurant_id": "r"})
-            case "orders":
-                return self.place(request)
-            case "payments":
-                return self.pay(request)
-            case "read":
-                return Reply(200, self.order)
-        return self.advance(operation, request)
-
-    def place(self, request):
-        key = request.headers["idempotency-key"]
-        if key not in self.keys:
-            self.keys.append(key)
-            online = request.json["payment_method"] == "online"
-            self.move("place", "awaiting_payment" if online else "awaiting_acceptance")
-        return Reply(201, self.order)
-
-    def pay(self, request):
-        if request.method == "POST":
-            state = {"tok_declined": "declined", "tok_slow": "pending"}.get(
-                request.json["source"], "succeeded"
-            )
-            self.payments.append(state)
-        elif self.payments[-1] == "pending":
-            self.payments[-1] = "succeeded"
-        if self.payments[-1] == "succeeded":
-            self.order["state"] = "awaiting_acceptance"
-        money = {"amount": 100, "currency": "COP"}
-        payments = [
-            {"id": "p", "order_id": "17", "amount": money, "state": state, "created_at": "", "updated_at": ""}
-            for state in self.payments
-        ]
-        return Reply(201, payments[-1]) if request.method == "POST" else Reply(200, {"payments": payments})
-
-    def advance(self, operation, request):
-        if self.order["state"] in ("cancelled", "completed"):
-            return problem(409, "wrong_state", state=self.order["state"])
-        self.move(operation, AFTER.get(operation, self.order["state"]))
-        if operation == "assign-courier":
-            self.order["courier_id"] = request.headers["authorization"].rpartition(":")[2]
-        return Reply(200, self.order)
-
-    def move(self, what, state):
-        self.done.append(what)
-        self.order |= {"state": state, "version": self.order["version"] + 1}
-
 
 ARRIVAL = replace(demo_day(1)[0], wanted_at_s=None, payment=PAYMENTS[0], ending=ENDINGS[0])
 ALL_THE_WAY = ["place", "accept", "assign-courier", "ready", "pick-up", "deliver", "complete"]
