@@ -99,17 +99,7 @@ class EmbeddedServer:
                 return False
             finally:
                 self._users.close()
-            data = self._home / "data"
-            if _wait_for_running(self._home):
-                user = ServerUser.choose(data)
-                pg_ctl = find_programs(user, self._home) / "pg_ctl"
-                try:
-                    user.run(
-                        [pg_ctl, "stop", "-D", data, "-m", "fast", "-w", "-t", str(STOP_TIMEOUT_S), "-s"]
-                    )
-                except RuntimeError:
-                    if _wait_for_running(self._home):  # otherwise it was killed a moment ago
-                        raise
+            _shut_down(self._home)
             return True
 
 
@@ -165,6 +155,19 @@ def _launch(home: Path, user: ServerUser, programs: Path, settings: Mapping[str,
             continue
         (home / "port").write_text(str(port))
         return
+
+
+def _shut_down(home: Path) -> None:
+    data = home / "data"
+    if not _wait_for_running(home):
+        return
+    user = ServerUser.choose(data)
+    pg_ctl = find_programs(user, home) / "pg_ctl"
+    try:
+        user.run([pg_ctl, "stop", "-D", data, "-m", "fast", "-w", "-t", str(STOP_TIMEOUT_S), "-s"])
+    except RuntimeError:
+        if _wait_for_running(home):  # otherwise it was killed a moment ago
+            raise
 
 
 def _read_pid_file(home: Path) -> tuple[int, int]:

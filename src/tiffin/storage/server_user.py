@@ -52,7 +52,7 @@ class ServerUser:
         """Run a program as this user. Returns what it printed; `RuntimeError` with that if it fails."""
         who = self._entry
         done = subprocess.run(  # noqa: S603
-            command, cwd="/", env=_ENVIRONMENT, start_new_session=True, check=False, text=True,
+            command, cwd="/", env=_ENVIRONMENT, check=False, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             user=who and who.pw_uid, group=who and who.pw_gid, extra_groups=[] if who else None,
         )  # fmt: skip

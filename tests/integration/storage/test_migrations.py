@@ -92,6 +92,15 @@ async def test_a_file_that_fails_leaves_no_trace_and_can_be_corrected(
     assert await migrate(fresh, [schema]) == ["shop/0003_broken.sql"]
 
 
+async def test_a_file_that_cannot_be_recorded_is_not_applied(fresh: Node, schema: Schema, tmp_path: Path):
+    await migrate(fresh, [schema])
+    unrecordable = "CREATE TABLE shop.half (); ALTER TABLE tiffin.migrations RENAME TO elsewhere;"
+    write(tmp_path, schema.package, "0003_thief.sql", unrecordable)
+    with pytest.raises(asyncpg.UndefinedTableError):
+        await migrate(fresh, [schema])
+    assert not await fresh.fetch("SELECT 1 FROM pg_class WHERE relname IN ('half', 'elsewhere')")
+
+
 async def test_a_package_without_migrations_gets_its_schema(fresh: Node, tmp_path: Path, monkeypatch):
     (tmp_path / "bare_shop").mkdir()
     monkeypatch.syspath_prepend(tmp_path)
