@@ -9,12 +9,13 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from tiffin.events.event import Event
 from tiffin.events.reader import BATCH_MAX, CHANNEL, QUERIES, START, Cursor, after, read
+from tiffin.events.waiting import Waiting
 from tiffin.primitives.clock import Clock
 from tiffin.primitives.errors import Unavailable
-from tiffin.storage.node import CONNECTION_LOST, Connection, Node
+from tiffin.storage.node import CONNECTION_LOST, STATEMENT_TIMEOUT_S, Connection, Node
 
-POLL_S = 1.0
-"""How long a reader waits for a wake-up before it looks by itself; also how soon a stand-in takes over."""
+STAND_IN_S = 1.0
+"""How soon a runner takes over from one that is gone."""
 PAUSE_S = 0.05
 PAUSE_MAX_S = 5.0
 
@@ -54,7 +55,7 @@ class ConsumerRunner:
         self._consumer = consumer
         self._node = node
         self._clock = clock
-        self._wake = asyncio.Event()
+        self._waiting = Waiting()
         labels = (consumer.name, node.name)
         self._handled, self._failures = _handled.labels(*labels), _failures.labels(*labels)
         self._lag, self._behind = _lag.labels(*labels), _behind.labels(*labels)
@@ -65,11 +66,11 @@ class ConsumerRunner:
         while True:
             connection: Connection | None = None
             try:
-                connection = await self._node.connect()
-                await connection.add_listener(CHANNEL, self._notified)
+                connection = await self._node.connect(STATEMENT_TIMEOUT_S)
+                await connection.add_listener(CHANNEL, self._waiting.notified)
                 await connection.execute(QUERIES["forgettable"])
                 while not await connection.fetchval(QUERIES["lead"], self._consumer.name):  # noqa: ASYNC110
-                    await asyncio.sleep(POLL_S)
+                    await asyncio.sleep(STAND_IN_S)
                 cursor = await self._cursor(connection)
                 while True:
                     cursor = await self._advance(connection, cursor)
@@ -87,16 +88,12 @@ class ConsumerRunner:
 
     async def _advance(self, connection: Connection, cursor: Cursor) -> Cursor:
         """Handle what there is; if there is nothing, wait until something may be."""
-        self._wake.clear()
         events = await read(connection, cursor)
         if not events:
             self._behind.set(0)
-            try:
-                async with asyncio.timeout(POLL_S):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
+            await self._waiting.wait()
             return cursor
+        self._waiting.found()
         await self._consumer.handle(events)
         cursor = after(events[-1])
         await connection.execute(
@@ -113,10 +110,10 @@ class ConsumerRunner:
 
     async def _cursor(self, connection: Connection) -> Cursor:
         row = await connection.fetchrow(QUERIES["cursor"], self._consumer.name)
-        return Cursor(row["xid"], row["position"], row["day"]) if row else START
-
-    def _notified(self, *_: object) -> None:
-        self._wake.set()
+        if row is None:  # retention keeps what a known reader has not read, so be known from the start
+            await connection.execute(QUERIES["move_cursor"], self._consumer.name, str(START.xid), *START[1:])
+            return START
+        return Cursor(row["xid"], row["position"], row["day"])
 
 
 async def backlog(node: Node, consumer: str) -> int:

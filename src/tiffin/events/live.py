@@ -8,13 +8,13 @@ import msgspec
 import structlog
 
 from tiffin.events.event import Event
-from tiffin.events.reader import CHANNEL, end, read
+from tiffin.events.reader import CHANNEL, after, end, read
+from tiffin.events.waiting import Waiting
 from tiffin.primitives.errors import Unavailable
 from tiffin.rpc.contracts import OrderEvent
-from tiffin.storage.node import CONNECTION_LOST, Connection, Node
+from tiffin.storage.node import CONNECTION_LOST, STATEMENT_TIMEOUT_S, Connection, Node
 
 WATCHER_QUEUE_MAX = 1000
-POLL_S = 1.0
 PAUSE_S = 0.2
 
 _log = structlog.get_logger()
@@ -25,7 +25,7 @@ class _Watcher:
     def __init__(self, order_id: str | None, restaurant_id: str | None) -> None:
         self.order_id = order_id
         self.restaurant_id = restaurant_id
-        self.queue: asyncio.Queue[OrderEvent | None] = asyncio.Queue(WATCHER_QUEUE_MAX)
+        self.queue: asyncio.Queue[OrderEvent | None] = asyncio.Queue()
 
     def offer(self, event: OrderEvent) -> bool:
         """False if the watcher is too slow to be kept."""
@@ -34,10 +34,9 @@ class _Watcher:
             event.restaurant_id,
         ):
             return True
-        try:
-            self.queue.put_nowait(event)
-        except asyncio.QueueFull:
+        if self.queue.qsize() >= WATCHER_QUEUE_MAX:
             return False
+        self.queue.put_nowait(event)
         return True
 
 
@@ -91,39 +90,33 @@ class LiveFeed:
         await asyncio.gather(*followers, return_exceptions=True)
 
     async def _follow_node(self, node: Node, ready: asyncio.Event) -> None:
-        wake = asyncio.Event()
-
-        def notified(*_: object) -> None:
-            wake.set()
-
+        waiting = Waiting()
         while True:
             connection: Connection | None = None
             try:
-                connection = await node.connect()
-                await connection.add_listener(CHANNEL, notified)
+                connection = await node.connect(STATEMENT_TIMEOUT_S)
+                await connection.add_listener(CHANNEL, waiting.notified)
                 cursor = await end(connection)
+                if ready.is_set():  # who came during an interruption has missed what happened in it
+                    self._let_go(list(self._watchers))
                 ready.set()
                 while True:
-                    wake.clear()
-                    events = await read(connection, cursor)
-                    if events:
+                    if events := await read(connection, cursor):
+                        waiting.found()
                         self._publish(events)
-                        last = events[-1]
-                        cursor = cursor._replace(xid=last.xid, position=last.position, day=last.day)
-                        continue
-                    try:
-                        async with asyncio.timeout(POLL_S):
-                            await wake.wait()
-                    except TimeoutError:
-                        pass
+                        cursor = after(events[-1])
+                    else:
+                        await waiting.wait()
             except (Unavailable, *CONNECTION_LOST) as error:
                 _log.warning("live_feed_interrupted", node=node.name, error=repr(error))
-                ready.set()
-                self._let_go(list(self._watchers))
-                await asyncio.sleep(PAUSE_S)
+            except Exception:
+                _log.exception("live_feed_failed", node=node.name)
             finally:
                 if connection is not None:
                     connection.terminate()
+            ready.set()
+            self._let_go(list(self._watchers))
+            await asyncio.sleep(PAUSE_S)
 
     def _publish(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -134,8 +127,6 @@ class LiveFeed:
     def _let_go(self, watchers: Sequence[_Watcher]) -> None:
         for watcher in watchers:
             self._watchers.discard(watcher)
-            if watcher.queue.full():
-                watcher.queue.get_nowait()
             watcher.queue.put_nowait(None)
 
 

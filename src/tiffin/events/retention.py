@@ -2,12 +2,16 @@
 
 from datetime import date, timedelta
 
+import asyncpg
 import structlog
 
+from tiffin.primitives.errors import Unavailable
 from tiffin.storage.node import Node
 from tiffin.storage.queries import load_queries
 
 DAYS_AHEAD = 7
+LOCK_TIMEOUT_MS = 500
+"""Making and dropping partitions locks the log. Behind whoever waits for that lock every writer waits too."""
 
 _QUERIES = load_queries("tiffin.events")
 _LOCK = 0x7469666603
@@ -18,11 +22,23 @@ async def keep_days(node: Node, retention_days: int) -> list[date]:
     """Make the partitions of the coming week; drop days older than `retention_days`. Returns those dropped.
 
     A day that a reader still needs is kept, however old. Days go by the database's clock, in UTC.
-    Safe to run twice and by two processes at once.
+    Safe to run twice and by two processes at once. `Unavailable("database_busy")`: somebody has been reading
+    the log for long; nothing was done.
     """
+    try:
+        dropped = await _keep_days(node, retention_days)
+    except asyncpg.LockNotAvailableError as error:
+        raise Unavailable("database_busy", f"the log of node {node.name} is in use") from error
+    for day in dropped:
+        _log.info("log_day_dropped", node=node.name, day=str(day))
+    return dropped
+
+
+async def _keep_days(node: Node, retention_days: int) -> list[date]:
     dropped: list[date] = []
     async with node.transaction() as connection:
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+        await connection.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
         row = await connection.fetchrow(_QUERIES["today"])
         assert row is not None
         today: date = row["today"]
@@ -40,6 +56,4 @@ async def keep_days(node: Node, retention_days: int) -> list[date]:
             if day < today - timedelta(days=retention_days) and (unread is None or day < unread):
                 await connection.execute(f"DROP TABLE log.{name}")
                 dropped.append(day)
-    for day in dropped:
-        _log.info("log_day_dropped", node=node.name, day=str(day))
     return dropped

@@ -45,19 +45,26 @@ class Router:
         """The shards of a dimension that live on a node."""
         return [shard for (of, shard), holder in self._map.items() if of == dimension and holder is node]
 
-    async def changed(self) -> bool:
-        """Ask the directory whether the topology has moved on, and if so take the new one."""
-        if await read_epoch(self.directory) == self._topology.epoch:
-            return False
-        self._take(await read_topology(self.directory))
-        return True
+    async def changed(self, since: int | None = None) -> bool:
+        """Whether the topology has moved on since an epoch (the one in use, unless told); takes the new one.
+
+        Whoever has asked a node names the epoch it asked in: while it waited for the answer, somebody else
+        may have taken the new topology already.
+        """
+        since = self.epoch if since is None else since
+        if self.epoch == since and await read_epoch(self.directory) != since:
+            topology = await read_topology(self.directory)
+            if topology.epoch > self.epoch:
+                self._take(topology)
+        return self.epoch != since
 
     async def read(
         self, dimension: Dimension, shard: int, ask: Callable[[Node], Awaitable[Answer]]
     ) -> Answer:
         """Ask the shard's node. An empty answer (falsy) is confirmed against the epoch before it is given."""
+        epoch = self.epoch
         answer = await ask(self.node(dimension, shard))
-        if not answer and await self.changed():
+        if not answer and await self.changed(epoch):
             answer = await ask(self.node(dimension, shard))
         return answer
 
@@ -65,10 +72,11 @@ class Router:
         self, dimension: Dimension, shard: int, do: Callable[[Node], Awaitable[Answer]]
     ) -> Answer:
         """Write on the shard's node; if it has moved away, on its new one."""
+        epoch = self.epoch
         try:
             return await do(self.node(dimension, shard))
         except Exception as error:
-            if not is_missing_partition(error) or not await self.changed():
+            if not is_missing_partition(error) or not await self.changed(epoch):
                 raise
         return await do(self.node(dimension, shard))
 

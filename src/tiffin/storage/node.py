@@ -92,12 +92,16 @@ class Node:
         async with self.connection() as connection, connection.transaction():
             yield connection
 
-    async def connect(self) -> Connection:
-        """A connection of one's own, outside the pool; the caller closes it."""
+    async def connect(self, statement_timeout_s: float | None = None) -> Connection:
+        """A connection of one's own, outside the pool; the caller closes it.
+
+        Without a timeout a statement waits for ever, also for a server that has fallen silent.
+        """
         try:
             return await asyncpg.connect(
                 self.url,
                 timeout=CONNECT_TIMEOUT_S,
+                command_timeout=statement_timeout_s,
                 connection_class=_StatelessConnection,
                 server_settings=_SETTINGS,
             )

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import structlog
+
 from tiffin.events.event import Event
 from tiffin.services.orders import statements
 from tiffin.services.orders.order import OrderRow
@@ -9,6 +11,8 @@ from tiffin.sharding.order_id import customer_shard, restaurant_shard
 from tiffin.sharding.partitions import is_missing_partition
 from tiffin.sharding.router import Router
 from tiffin.storage.node import Node
+
+_log = structlog.get_logger()
 
 
 class RestaurantCopy:
@@ -22,23 +26,32 @@ class RestaurantCopy:
     async def handle(self, events: Sequence[Event]) -> None:
         """Bring the copies of these events' orders up to date."""
         changed = sorted({int(event.key) for event in events if event.stream == "order"})
-        rows = [row for row in await self._read(changed) if row is not None]
+        epoch = self._router.epoch
+        rows = await self._read(changed)
+        missing = set(changed).difference(row.id for row in rows)
+        if missing and await self._router.changed(epoch):
+            found = await self._read(sorted(missing))
+            rows += found
+            missing.difference_update(row.id for row in found)
+        if missing:
+            _log.error("orders_not_found", orders=sorted(missing))
+        epoch = self._router.epoch
         try:
             await self._write(rows)
         except Exception as error:
-            if not is_missing_partition(error) or not await self._router.changed():
+            if not is_missing_partition(error) or not await self._router.changed(epoch):
                 raise
             await self._write(rows)
 
-    async def _read(self, order_ids: Sequence[int]) -> list[OrderRow | None]:
+    async def _read(self, order_ids: Sequence[int]) -> list[OrderRow]:
         by_node: dict[Node, list[tuple[int, int]]] = {}
         for order_id in order_ids:
             shard = customer_shard(order_id)
             by_node.setdefault(self._router.node("customer", shard), []).append((shard, order_id))
-        rows: list[OrderRow | None] = []
+        rows: list[OrderRow] = []
         for node, places in by_node.items():
             async with node.connection() as connection:
-                rows += await statements.read(connection, places)
+                rows += [row for row in await statements.read(connection, places) if row is not None]
         return rows
 
     async def _write(self, rows: Sequence[OrderRow]) -> None:

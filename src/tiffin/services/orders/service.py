@@ -20,7 +20,6 @@ from tiffin.sharding.sequence import Sequence
 from tiffin.sharding.slots import SLOTS_PER_SHARD, slot_of
 
 MOVE_TRIES_MAX = 5
-PAGE_DEFAULT = 20
 
 _encoder = msgspec.json.Encoder()
 
@@ -132,13 +131,13 @@ class OrdersService:
         moved = transition.place(row, command, self._policy)
         if await self._store.place(moved, remaining_s(context, self._clock)):
             return to_contract(moved.row, details)
-        if details.holds_stock:
-            await self._restaurants.release(context, c.HoldRef(order_id=str(row.id)))
         placed = await self._store.by_key(customer_id, request.idempotency_key)
         if placed is None:
             raise Unavailable(
                 "outcome_unknown", "the order is being placed elsewhere; ask again with the same key"
             )
+        if details.holds_stock and placed.id != row.id:
+            await self._restaurants.release(context, c.HoldRef(order_id=str(row.id)))
         return self._answer_again(placed, request_hash)
 
     async def _prepare(
@@ -153,7 +152,7 @@ class OrdersService:
         customer_slot, restaurant_slot = slot_of(customer_id), slot_of(request.restaurant_id)
         order_id = ids.make(await self._sequence.take(), customer_slot, restaurant_slot)
         if basket.limited_items:
-            await self._hold(context, order_id, basket, scheduled_for, now)
+            await self._hold(context, order_id, basket)
         details = Details(
             lines=basket.lines, subtotal=basket.subtotal, delivery_fee=basket.delivery_fee,
             address=address, note=request.note, holds_stock=bool(basket.limited_items),
@@ -182,14 +181,7 @@ class OrdersService:
                 return address
         raise Refusal("address_not_found", f"you have no address {address_id!r}")
 
-    async def _hold(
-        self,
-        context: c.CallContext,
-        order_id: int,
-        basket: c.PricedBasket,
-        scheduled_for: datetime | None,
-        now: datetime,
-    ) -> None:
+    async def _hold(self, context: c.CallContext, order_id: int, basket: c.PricedBasket) -> None:
         limited = set(basket.limited_items)
         seconds = self._policy.payment_s + self._policy.hold_margin_s
         await self._restaurants.hold(
@@ -230,7 +222,7 @@ class OrdersService:
             return None
         try:
             scheduled_for = from_text(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             raise Refusal("invalid_time", "scheduled_for is not an RFC 3339 time with a zone") from None
         if scheduled_for <= now:
             raise Refusal("invalid_time", "scheduled_for is in the past")

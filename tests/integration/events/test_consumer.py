@@ -1,0 +1,231 @@
+"""Consumers of the log: at least once, in order, one leader, across every way a process can end."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from log_bench import append, leaders, terminate, transaction, until
+from manual_clock import ManualClock
+from tcp_proxy import TcpProxy
+from tiffin.events import consumer as consumers
+from tiffin.events import waiting
+from tiffin.events.consumer import Consumer, ConsumerRunner, backlog
+from tiffin.events.event import Event
+from tiffin.storage.node import Node
+
+HANGING_S = 20.0
+NEVER_S = 3600.0
+
+
+class Handler:
+    """Remembers what it was given; `before` and `trouble` are what a test wants to happen."""
+
+    def __init__(self, name: str = "test.consumer") -> None:
+        self.consumer = Consumer(name, self.handle)
+        self.batches: list[list[str]] = []
+        self.trouble: list[Callable[[], object]] = []
+        self.came = asyncio.Event()
+
+    @property
+    def keys(self) -> list[str]:
+        return [key for batch in self.batches for key in batch]
+
+    async def handle(self, events: Sequence[Event]) -> None:
+        self.batches.append([event.key for event in events])
+        self.came.set()
+        if self.trouble:
+            result = self.trouble.pop(0)()
+            if asyncio.iscoroutine(result):
+                await result
+
+    async def until(self, number: int) -> None:
+        """Wait until it was given so many events."""
+        while len(self.keys) < number:
+            self.came.clear()
+            await self.came.wait()
+
+
+@asynccontextmanager
+async def running(handler: Handler, node: Node, clock: ManualClock) -> AsyncGenerator[asyncio.Task[None]]:
+    """A runner at work; leaving is the end of its process."""
+    task = asyncio.create_task(ConsumerRunner(handler.consumer, node, clock).run())
+    try:
+        async with asyncio.timeout(HANGING_S):
+            yield task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+def fail() -> None:
+    raise RuntimeError("the handler fails")
+
+
+async def cursor_moved(log: Node, handler: Handler) -> None:
+    """Wait until nothing is left unhandled."""
+    while await backlog(log, handler.consumer.name):
+        await asyncio.sleep(0.002)
+
+
+async def test_a_consumer_gets_every_event_in_order_once_if_nothing_fails(
+    log: Node, clock: ManualClock
+) -> None:
+    handler = Handler()
+    await append(log, "1", "2")
+    async with running(handler, log, clock):
+        await handler.until(2)
+        for number in range(3, 30):
+            await append(log, str(number))
+        await handler.until(29)
+        await cursor_moved(log, handler)
+    assert handler.keys == [str(number) for number in range(1, 30)]
+
+
+async def test_a_notification_wakes_a_reader(
+    log: Node, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "SOON_S", NEVER_S)
+    monkeypatch.setattr(waiting, "POLL_S", NEVER_S)
+    handler = Handler()
+    await append(log, "first")
+    async with running(handler, log, clock):
+        await handler.until(1)
+        await cursor_moved(log, handler)
+        await append(log, "second")
+        await handler.until(2)
+
+
+async def test_a_reader_looks_by_itself_for_what_an_older_transaction_has_held_back(
+    log: Node, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The notification came while the event could not be read, and the transaction's end notifies nobody."""
+    monkeypatch.setattr(waiting, "POLL_S", 0.05)
+    handler = Handler()
+    async with running(handler, log, clock):
+        async with transaction(log) as slow:
+            await append(log, "held back")
+            await asyncio.sleep(0.02)
+            assert handler.keys == []
+            await slow.execute("COMMIT")
+        await handler.until(1)
+
+
+async def test_events_whose_handler_fails_come_again_and_none_overtakes_them(
+    log: Node, clock: ManualClock
+) -> None:
+    handler = Handler()
+    handler.trouble = [fail, fail]
+    await append(log, "1")
+    async with running(handler, log, clock):
+        await append(log, "2")
+        await cursor_moved(log, handler)
+    assert [batch[0] for batch in handler.batches[:3]] == ["1", "1", "1"]
+    assert handler.keys[-1] == "2"
+
+
+async def test_a_crash_between_the_effect_and_the_mark_brings_the_batch_again(
+    log: Node, clock: ManualClock
+) -> None:
+    handler = Handler()
+
+    async def lose_connection() -> None:
+        await terminate(log, await leaders(log))
+
+    handler.trouble = [lose_connection]
+    await append(log, "1", "2")
+    async with running(handler, log, clock):
+        await handler.until(4)
+        await cursor_moved(log, handler)
+    assert handler.batches == [["1", "2"], ["1", "2"]]
+
+
+async def test_a_process_that_dies_in_the_handler_leaves_its_batch_to_the_next(
+    log: Node, clock: ManualClock
+) -> None:
+    dying, next_one = Handler(), Handler()
+    dying.trouble = [lambda: asyncio.sleep(NEVER_S)]
+    await append(log, "1", "2")
+    async with running(dying, log, clock):
+        await dying.until(2)
+    await append(log, "3")
+    async with running(next_one, log, clock):
+        await next_one.until(3)
+    assert next_one.keys == ["1", "2", "3"]
+
+
+async def test_a_consumer_resumes_behind_what_it_has_marked(log: Node, clock: ManualClock) -> None:
+    for round_ in range(3):
+        handler = Handler()
+        await append(log, f"{round_}")
+        async with running(handler, log, clock):
+            await handler.until(1)
+            await cursor_moved(log, handler)
+        assert handler.keys == [f"{round_}"]
+
+
+async def test_consumers_of_different_names_each_get_everything(log: Node, clock: ManualClock) -> None:
+    one, other = Handler("test.one"), Handler("test.other")
+    async with running(one, log, clock), running(other, log, clock):
+        await append(log, "1", "2")
+        await one.until(2)
+        await other.until(2)
+    assert one.keys == other.keys == ["1", "2"]
+
+
+async def test_of_two_runners_one_leads_and_the_other_takes_over_when_the_first_is_gone(
+    log: Node, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "STAND_IN_S", 0.02)
+    first, second = Handler(), Handler()
+    async with running(second, log, clock), TcpProxy.before(log.url) as proxy:
+        await terminate(log, await leaders(log))
+        away = await Node.open("first", proxy.url, readers_max=1)
+        async with running(first, away, clock):
+            for number in range(100):
+                await append(log, str(number))
+                await until(lambda n=number: str(n) in (*first.keys, *second.keys))
+                assert len(await leaders(log)) == 1
+                if first.keys:
+                    break
+                await terminate(log, await leaders(log))
+            before = len(second.keys)
+            await proxy.close()
+            await append(log, "after")
+            await until(lambda: "after" in second.keys)
+        await away.close()
+    assert len(second.keys) > before
+    assert set(first.keys) | set(second.keys) >= {str(number) for number in range(number + 1)}
+
+
+async def test_a_server_that_falls_silent_does_not_stop_a_consumer_for_good(
+    log: Node, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "STATEMENT_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(consumers, "STAND_IN_S", 0.02)
+    handler = Handler()
+    async with TcpProxy.before(log.url) as proxy:
+        node = await Node.open("log", proxy.url, readers_max=1)
+        async with running(handler, node, clock):
+            await append(log, "1")
+            await handler.until(1)
+            proxy.swallow_replies = True
+            connections = proxy.accepted
+            await append(log, "2")
+            await until(lambda: proxy.accepted > connections)
+            proxy.swallow_replies = False
+            await terminate(log, await leaders(log))  # what a dead peer's keep-alive would do in the end
+            await until(lambda: "2" in handler.keys)
+        await node.close()
+
+
+async def test_the_backlog_is_what_is_not_handled_yet(log: Node, clock: ManualClock) -> None:
+    await append(log, "1", "2", "3")
+    assert await backlog(log, "test.consumer") == 3
+    handler = Handler()
+    async with running(handler, log, clock):
+        await handler.until(3)
+        await cursor_moved(log, handler)
+    await append(log, "4")
+    assert await backlog(log, "test.consumer") == 1
