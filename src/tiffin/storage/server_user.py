@@ -103,10 +103,8 @@ def find_programs(user: ServerUser, home: Path) -> Path:
     if not copy.exists():
         unfinished = copy.with_suffix(".new")
         shutil.rmtree(unfinished, ignore_errors=True)
-        for part in (
-            package,
-            package.with_suffix(".libs"),
-        ):  # libraries are found by relative path
+        # The programs look for their libraries by relative path.
+        for part in (package, package.with_suffix(".libs")):
             shutil.copytree(part, unfinished / part.name, symlinks=True)
         unfinished.chmod(0o755)
         unfinished.rename(copy)

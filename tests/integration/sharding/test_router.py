@@ -84,6 +84,29 @@ async def test_an_old_routers_empty_read_is_confirmed(depots, mover, shard: int)
     assert [row["content"] for row in await old.read("customer", shard, find(shard, "moved"))] == ["tea"]
 
 
+async def test_who_waited_while_another_learned_of_the_move_is_sent_on_too(depots, mover, shard: int):
+    old = await Router.open(depots)
+    await old.write("customer", shard, put(shard, "moved"))
+    await mover.move(shard, mover.left, mover.right)
+
+    async def find_slowly(node: Node) -> list[asyncpg.Record]:
+        rows = await find(shard, "moved")(node)
+        await old.changed()  # another caller, meanwhile
+        return rows
+
+    async def put_slowly(node: Node) -> str:
+        try:
+            return await put(shard, "slow")(node)
+        finally:
+            await other.changed()
+
+    assert await old.read("customer", shard, find_slowly)
+    other = Router(depots, await read_topology(depots[0]))
+    await mover.move(shard, mover.right, mover.left)
+    await other.write("customer", shard, put_slowly)
+    assert await find(shard, "slow")(mover.left)
+
+
 async def test_a_shard_that_comes_back_is_found_again(depots, mover, shard: int):
     old = await Router.open(depots)
     await old.write("customer", shard, put(shard, "tourist"))
