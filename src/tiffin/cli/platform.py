@@ -1,11 +1,12 @@
 """The composition root: everything that runs in one process, put together from a configuration."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 from uuid import uuid4
 
 import aiohttp
@@ -29,12 +30,13 @@ from tiffin.services.payments.consumers import PaymentsConsumer
 from tiffin.services.payments.provider import SandboxProvider
 from tiffin.services.payments.service import PaymentsService
 from tiffin.services.restaurants.consumers import StockConsumer
-from tiffin.services.restaurants.service import RestaurantsService
+from tiffin.services.restaurants.service import CHANGES, RestaurantsService
 from tiffin.services.restaurants.stock_store import StockStore
 from tiffin.services.users.service import UsersService
 from tiffin.sharding.router import Router
 from tiffin.sharding.sequence import Sequence as OrderNumbers
 from tiffin.storage.node import Node
+from tiffin.storage.notifications import follow
 
 COPY_GATHERS_S = 0.02
 EFFECTS_GATHER_S = 0.1
@@ -93,7 +95,9 @@ async def open_platform(config: Config, port: int) -> AsyncGenerator[Platform]:
         consumers = [Consumer(reader.name, reader.handle, gather_s) for reader, gather_s in readers]
         feed = LiveFeed(nodes)
         stack.push_async_callback(feed.close)
-        stack.push_async_callback(_end, _background(config, nodes, consumers, payments))
+        work = _background(config, nodes, consumers, payments)
+        work += [follow(node, CHANGES, restaurants.forget) for node in nodes]
+        stack.push_async_callback(_end, [asyncio.create_task(each) for each in work])
         gateway = Gateway(
             {"Users": users, "Restaurants": restaurants, "Orders": orders, "Payments": payments},
             Tokens(secret, utc_now), utc_now, feed=feed, ready=lambda: _is_ready(nodes), registry=REGISTRY,
@@ -103,8 +107,8 @@ async def open_platform(config: Config, port: int) -> AsyncGenerator[Platform]:
 
 def _background(
     config: Config, nodes: Sequence[Node], consumers: Sequence[Consumer], payments: PaymentsService
-) -> list[asyncio.Task[None]]:
-    """Start what goes on beside requests."""
+) -> list[Coroutine[Any, Any, None]]:
+    """What goes on beside requests, for ever."""
 
     async def act_on_deadlines(node: Node) -> bool:
         return await sweep(node, utc_now, config.policy) == CLAIM_MAX
@@ -116,14 +120,14 @@ def _background(
         await keep_days(node, config.log_retention_days)
         return False
 
-    work = [every(SETTLE_INTERVAL_S, "payments.settle", settle_payments)]
+    work: list[Coroutine[Any, Any, None]] = [every(SETTLE_INTERVAL_S, "payments.settle", settle_payments)]
     for node in nodes:
         work += [ConsumerRunner(consumer, node, utc_now).run() for consumer in consumers]
         work += [
             every(SWEEP_INTERVAL_S, "orders.deadlines", partial(act_on_deadlines, node)),
             every(RETENTION_INTERVAL_S, "log.retention", partial(keep_log, node)),
         ]
-    return [asyncio.create_task(each) for each in work]
+    return work
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -20,10 +20,12 @@ from tiffin.services.restaurants.stock_store import StockStore
 from tiffin.services.restaurants.store import RestaurantStore, Stored
 from tiffin.sharding.router import Router
 
-FRESH_MS = 1_000
-"""Prices, hours and menus may be this old where another process made the change; this process's own changes
-show at once. Every use after that asks for the row's version, and reads the row only if that has moved on."""
-CACHED_MAX = 2_000
+CHANGES = "tiffin_restaurants"
+"""The channel on which every node says whose row has changed; `forget` is for whoever listens."""
+FRESH_MS = 10_000
+"""Prices, hours and menus may be this old if another process made the change and its notification was lost.
+Every use after that asks for the row's version, and reads the row only if that has moved on."""
+CACHED_MAX = 10_000
 ATTEMPTS_MAX = 10
 PAGE_DEFAULT = 20
 PAGE_MAX = 200
@@ -40,6 +42,10 @@ class RestaurantsService:
         self._stock = stock
         self._clock = clock
         self._restaurants: Entities[Stored] = Entities(self._store.load, clock, FRESH_MS, CACHED_MAX)
+
+    def forget(self, restaurant_id: str) -> None:
+        """A restaurant has changed, here or elsewhere: the next use reads it again."""
+        self._restaurants.forget(restaurant_id)
 
     async def create(self, context: c.CallContext, request: c.CreateRestaurant) -> c.Restaurant:
         """Register a restaurant. The same request again is answered with the restaurant as it is now."""

@@ -164,7 +164,8 @@ class Book:
             self._add_live(holding, -1)
         if short := self._short(holding):
             # To a live hold this happens only where processes' clocks disagree about another one's end.
-            self._add_live(holding, 1 if live else 0)
+            if live:
+                self._add_live(holding, 1)
             return short
         self._move_on_hand(holding, -1)
         holding.state = "sold"
@@ -197,9 +198,8 @@ class Book:
         return max(level.left, 0) if level else 0
 
     def _add_live(self, holding: Holding, sign: int) -> None:
-        if holding.expires_at > self.now:
-            for item, count in holding.items():
-                self.levels[item].live += sign * count
+        for item, count in holding.items():
+            self.levels[item].live += sign * count
 
     def _move_on_hand(self, holding: Holding, sign: int) -> None:
         for item, count in holding.items():

@@ -46,9 +46,9 @@ class StockStore:
         async def do(node: Node) -> Result:
             return await self._group(node).submit(command, within_s)
 
-        shard = shard_of_command(command)
+        shard, epoch = shard_of_command(command), self._router.epoch
         result = await self._router.write("restaurant", shard, do)
-        if _found_nothing(result) and await self._router.changed():
+        if _found_nothing(result) and await self._router.changed(epoch):
             result = await self._router.write("restaurant", shard, do)
         return result
 
@@ -57,20 +57,22 @@ class StockStore:
         results: dict[int, Result] = {}
         waiting = list(commands)
         while waiting:
+            epoch = self._router.epoch
             try:
                 results |= await self._on_each_node(waiting)
                 waiting = [command for command in waiting if _found_nothing(results[command.order_id])]
-                if not waiting or not await self._router.changed():
+                if not waiting or not await self._router.changed(epoch):
                     break
             except asyncpg.CheckViolationError as error:
-                if not is_missing_partition(error) or not await self._router.changed():
+                if not is_missing_partition(error) or not await self._router.changed(epoch):
                     raise
         return [results[command.order_id] for command in commands]
 
     async def held_orders(self, order_ids: Sequence[int]) -> set[int]:
         """Which of these orders hold portions that are not settled yet. One statement a node."""
+        epoch = self._router.epoch
         held = await self._ask_held(order_ids)
-        if len(held) < len(order_ids) and await self._router.changed():
+        if len(held) < len(order_ids) and await self._router.changed(epoch):
             held |= await self._ask_held([order_id for order_id in order_ids if order_id not in held])
         return held
 
@@ -86,9 +88,9 @@ class StockStore:
                 await _write_levels(connection, book)
                 return received, book.levels[item]
 
-        shard = shard_of(item.restaurant_id)
+        shard, epoch = shard_of(item.restaurant_id), self._router.epoch
         received, level = await self._router.write("restaurant", shard, do)
-        if not received and await self._router.changed():
+        if not received and await self._router.changed(epoch):
             received, level = await self._router.write("restaurant", shard, do)
         return received, level
 

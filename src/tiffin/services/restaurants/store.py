@@ -74,8 +74,9 @@ class RestaurantStore:
 
     async def page(self, after: str, limit: int) -> list[c.Restaurant]:
         """Restaurants by id, from all nodes, at most `limit`."""
+        epoch = self._router.epoch
         rows = await self._page_rows(after, limit)
-        if await self._router.changed():
+        if await self._router.changed(epoch):
             rows = await self._page_rows(after, limit)
         return [_decode_restaurant(text) for _, text in sorted(rows.items())[:limit]]
 

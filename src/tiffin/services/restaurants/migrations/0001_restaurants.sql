@@ -10,6 +10,15 @@ CREATE TABLE restaurants.restaurants (
 COMMENT ON TABLE restaurants.restaurants IS 'dimension: restaurant, fillfactor: 80';
 CREATE INDEX restaurants_by_id ON restaurants.restaurants (id);
 
+-- Whoever keeps a restaurant in memory hears of its changes.
+CREATE FUNCTION restaurants.tell_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('tiffin_restaurants', NEW.id);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER tell_change AFTER UPDATE ON restaurants.restaurants
+    FOR EACH ROW EXECUTE FUNCTION restaurants.tell_change();
+
 -- Portions of limited dishes. Always: received = on_hand + what is sold.
 CREATE TABLE restaurants.stock (
     shard smallint NOT NULL,
