@@ -1,5 +1,6 @@
 """CPU time by process, from /proc: what a thing costs, whatever else the machine does."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Set
 
 import psutil
@@ -51,15 +52,11 @@ def _tree_seconds(pid: int, elsewhere: Set[int]) -> float:
 
 
 def _tree(pid: int, elsewhere: Set[int]) -> list[psutil.Process]:
-    root = psutil.Process(pid)
-    found = [root]
+    children: defaultdict[int, list[psutil.Process]] = defaultdict(list)
+    for process in psutil.process_iter(["ppid"]):
+        if process.pid not in elsewhere:
+            children[process.info["ppid"]].append(process)
+    found = [psutil.Process(pid)]
     for process in found:
-        found += [child for child in _children(process) if child.pid not in elsewhere]
+        found += children[process.pid]
     return found
-
-
-def _children(process: psutil.Process) -> list[psutil.Process]:
-    try:
-        return process.children()
-    except psutil.NoSuchProcess:
-        return []
