@@ -1,7 +1,7 @@
 """Before a day can begin: its restaurants with their menus and portions, and its customers, over HTTP."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import msgspec
 
@@ -39,8 +39,8 @@ async def register(platform: Platform, day: Sequence[Arrival], progress: Progres
             platform, "/v1/customers", catalogue.customer(each.customer_id, each.city, each.drop_off)
         )
 
-    await _all(restaurants.values(), open_restaurant, lambda n: progress("restaurants", n, len(restaurants)))
-    await _all(customers.values(), sign_up, lambda n: progress("customers", n, len(customers)))
+    await _all("restaurants", restaurants.values(), open_restaurant, progress)
+    await _all("customers", customers.values(), sign_up, progress)
     return menus
 
 
@@ -73,19 +73,20 @@ async def _fill_up(platform: Platform, path: str, item_id: str, portions: int) -
 
 
 async def _all(
-    arrivals: Iterable[Arrival],
+    what: str,
+    arrivals: Collection[Arrival],
     register_one: Callable[[Arrival], Awaitable[None]],
-    done: Callable[[int], None],
+    progress: Progress,
 ) -> None:
-    waiting, count = iter(arrivals), 0
+    waiting, done = iter(arrivals), 0
 
     async def work() -> None:
-        nonlocal count
+        nonlocal done
         for each in waiting:
             await register_one(each)
-            count += 1
-            if count % REPORT_EVERY == 0:
-                done(count)
+            done += 1
+            if done % REPORT_EVERY == 0 or done == len(arrivals):
+                progress(what, done, len(arrivals))
 
     async with asyncio.TaskGroup() as workers:
         for _ in range(AT_ONCE):

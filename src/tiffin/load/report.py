@@ -23,6 +23,7 @@ class Display:
         )
         self._tasks: dict[str, TaskID] = {}
         self._figures = Text()
+        self._console = console
         self._live = Live(self, console=console, refresh_per_second=4)
 
     def __rich__(self) -> RenderableType:
@@ -43,6 +44,7 @@ class Display:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._live.stop()
+        self._console.print()
 
 
 def summary_tables(summary: Summary) -> list[Table | Text]:
@@ -81,7 +83,7 @@ def _figures(seen: Snapshot) -> str:
     wrong = f"  unexpected {seen.unexpected:,}" if seen.unexpected else ""
     return (
         f"{counts}{refused}{wrong}\n"
-        f"in flight {seen.in_flight:,}  {seen.orders_per_s:,.0f} orders/s  p99 {_ms(seen.p99_s)} to placed"
+        f"in flight {seen.in_flight:,}  {seen.orders_per_s:,.0f} orders/s  p99 {_ms(seen.p99_s)} to an order"
     )
 
 
@@ -113,9 +115,10 @@ def _refusals(summary: Summary) -> Table:
 
 
 def _latencies(summary: Summary) -> Table:
-    table = Table("operation", title="How long it took", title_justify="left")
+    table = Table(title="How long it took", title_justify="left")
+    table.add_column("operation", no_wrap=True)
     for column in ("count", "p50", "p90", "p99", "p99.9", "max"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for operation, took in summary.latencies.items():
         spans = (took.p50_s, took.p90_s, took.p99_s, took.p999_s, took.max_s)
         table.add_row(operation, f"{took.count:,}", *map(_ms, spans))
@@ -141,4 +144,4 @@ def _totals(outcomes: Counter[tuple[str, str]], side: int) -> Counter[str]:
 
 
 def _ms(seconds: float) -> str:
-    return f"{seconds * 1000:,.1f} ms" if seconds < 10 else f"{seconds:,.1f} s"
+    return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:,.2f} s"

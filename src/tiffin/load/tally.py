@@ -7,6 +7,9 @@ from tiffin.load.latency import Latencies, Percentiles
 
 UNEXPECTED_KEPT = 50
 
+PLACED_IN_ALL = "quote and place"
+"""From the moment a customer meant to order, to the acknowledgement: what an open loop is about."""
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -85,7 +88,7 @@ class Tally:
             self.unexpected.append(text)
 
     def summary(self, orders: int, duration_s: float, busiest_of_day: tuple[str, int, int]) -> Summary:
-        latencies = {"placed, from the intended moment": self.placing.percentiles()}
+        latencies = {PLACED_IN_ALL: self.placing.percentiles()}
         latencies |= {name: each.percentiles() for name, each in self._operations.items()}
         return Summary(
             orders=orders,
