@@ -23,8 +23,8 @@ from tiffin.sharding.slots import slot_of
 
 SECRET = b"a secret between the two"
 WAIT_S = 10
-TIMEOUT_S = 0.3
-"""How long the service waits for the sandbox; a lost reply costs a test this much."""
+PATIENT_S, IMPATIENT_S = 20.0, 0.3
+"""How long a service waits for the sandbox; a lost reply costs a test the shorter one."""
 
 
 class Desk:
@@ -100,12 +100,14 @@ class Bench:
         self._services: list[PaymentsService] = []
         self.provider = self.provider_at(sandbox_url)
         self.payments = self.service(self.provider)
+        self.impatient = self.service(self.provider_at(sandbox_url, IMPATIENT_S))
+        """An instance for replies that never come."""
         self.cut_off = self.service(self.provider_at("http://127.0.0.1:9"))
         """An instance that cannot reach the provider."""
         self.consumer = PaymentsConsumer(self.payments.settlement)
 
-    def provider_at(self, url: str) -> SandboxProvider:
-        return SandboxProvider(self._session, url, self.inbox.url, SECRET, timeout_s=TIMEOUT_S)
+    def provider_at(self, url: str, timeout_s: float = PATIENT_S) -> SandboxProvider:
+        return SandboxProvider(self._session, url, self.inbox.url, SECRET, timeout_s)
 
     def service(self, provider: Provider) -> PaymentsService:
         """Another instance, as another process has it."""

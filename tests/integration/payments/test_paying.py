@@ -68,7 +68,7 @@ async def test_a_notice_sent_three_times_counts_once(bench: Bench) -> None:
 
 async def test_a_reply_lost_after_the_charge_is_found_out_and_charged_once(bench: Bench) -> None:
     order = bench.order()
-    payment = await bench.pay(order, "tok_lost_reply")
+    payment = await bench.pay(order, "tok_lost_reply", bench.impatient)
     assert payment.state == "pending"
     await bench.settle()
     assert await bench.state(payment) == "succeeded"
@@ -78,7 +78,7 @@ async def test_a_reply_lost_after_the_charge_is_found_out_and_charged_once(bench
 
 async def test_paying_again_after_a_lost_reply_answers_the_first_payment(bench: Bench) -> None:
     order = bench.order()
-    first = await bench.pay(order, "tok_lost_reply")
+    first = await bench.pay(order, "tok_lost_reply", bench.impatient)
     again = await bench.pay(order, "tok_lost_reply")
     assert (again.id, again.state) == (first.id, "succeeded")
     assert await bench.statement(order) == [("charge", 1250)]
@@ -161,7 +161,7 @@ async def test_orders_that_are_away_do_not_spoil_a_payment(bench: Bench) -> None
 
 async def test_two_settlers_do_not_take_the_same_payment(bench: Bench) -> None:
     order = bench.order()
-    await bench.pay(order, "tok_lost_reply")
+    await bench.pay(order, "tok_lost_reply", bench.impatient)
     bench.clock.advance(61)
     store = bench.payments.settlement.store
     taken = await asyncio.gather(*(store.lease_due(bench.clock(), 1000, (2,)) for _ in range(5)))

@@ -68,7 +68,7 @@ async def test_a_refund_whose_reply_is_lost_is_made_once(bench: Bench) -> None:
     order = bench.order()
     payment = await bench.pay(order, "tok_lost_refund_reply")
     await bench.consumer.handle([order_event(bench, bench.cancel(order))])
-    await bench.settle()
+    await bench.settle(bench.impatient)
     assert await bench.state(payment) == "refunding"
     await bench.settle()
     assert await bench.state(payment) == "refunded"
