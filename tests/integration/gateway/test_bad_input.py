@@ -100,18 +100,27 @@ async def test_a_backslash_and_digits_are_not_nul(platform: Platform) -> None:
     assert platform.orders.asked["no-nul"][1].note == r"C:\u0000"
 
 
-async def _endless() -> AsyncIterator[bytes]:
-    yield b'{"note": "'
-    for _ in range(64):
-        yield b"n" * 16_384
-        await asyncio.sleep(0)
-    yield b'"}'
+async def _send_head(platform: Platform, header: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", platform.server.port)
+    lines = ["POST /v1/orders HTTP/1.1", "Host: tiffin", "Content-Type: application/json", header]
+    lines += [f"{name}: {value}" for name, value in platform.customer.items()]
+    writer.write("\r\n".join(lines).encode() + b"\r\n\r\n")
+    return reader, writer
 
 
-async def test_a_body_of_unknown_length_is_refused_when_it_is_too_long(platform: Platform) -> None:
-    headers = platform.customer | {"Content-Type": "application/json"}
-    async with platform.http.post("/v1/orders", data=_endless(), headers=headers) as response:
-        assert await problem(response) == (413, "request_too_large")
+async def test_a_body_that_says_it_is_too_long_is_refused_before_it_comes(platform: Platform) -> None:
+    reader, writer = await _send_head(platform, "Content-Length: 1000000000")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 413 ")
+    writer.close()
+
+
+async def test_a_body_without_end_is_refused_as_soon_as_it_is_too_long(platform: Platform) -> None:
+    reader, writer = await _send_head(platform, "Transfer-Encoding: chunked")
+    for _ in range(32):
+        writer.write(b"4000\r\n" + b"n" * 0x4000 + b"\r\n")
+        await writer.drain()
+    assert (await reader.readline()).startswith(b"HTTP/1.1 413 ")
+    writer.close()
 
 
 async def test_a_body_in_pieces_is_put_together(platform: Platform) -> None:

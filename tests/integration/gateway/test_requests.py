@@ -154,7 +154,9 @@ async def test_a_client_that_gives_up_does_not_stop_the_service_half_way(platfor
     await finished.wait()
 
 
-async def test_head_is_refused_without_waiting_for_a_body(platform: Platform) -> None:
-    async with platform.http.head("/v1/orders", headers=platform.customer) as response:
+@pytest.mark.parametrize("connection", ["keep-alive", "close"])
+async def test_an_answer_without_a_body_is_sent_all_the_same(platform: Platform, connection: str) -> None:
+    headers = platform.customer | {"Connection": connection}
+    async with platform.http.head("/v1/orders", headers=headers) as response:
         assert response.status == 405
         assert response.headers["Allow"] == "GET, POST"

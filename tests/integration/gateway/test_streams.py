@@ -113,6 +113,14 @@ async def test_the_stream_of_a_finished_order_ends_at_once(platform: Platform, o
         assert response.status == 204
 
 
+async def test_who_comes_back_after_the_end_is_still_told_of_it(platform: Platform, order_id: str) -> None:
+    platform.orders.orders[order_id] = make_order(order_id, "cancelled", 2)
+    platform.orders.events[order_id].append(make_event(order_id, 2, "cancelled", "cancelled"))
+    headers = platform.customer | {"Last-Event-ID": "1"}
+    async with platform.http.get(f"/v1/orders/{order_id}/events", headers=headers) as response:
+        assert await until_end(response) == [("order", None, 2), ("order.cancelled", "2", 2)]
+
+
 async def test_a_token_in_the_address_opens_a_stream(platform: Platform, order_id: str) -> None:
     platform.orders.orders[order_id] = make_order(order_id, "completed", 9)
     token = platform.tokens.mint("customer", "customer-1", 60)
