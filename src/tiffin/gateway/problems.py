@@ -31,7 +31,7 @@ STATUS_OF_CODE: Mapping[str, int] = {
 
 _CHALLENGES: Mapping[str, bytes] = {
     "bad_token": b'Bearer realm="tiffin", error="invalid_token"',
-    "bad_signature": b"Tiffin-Signature",
+    "bad_signature": b"Payment-Signature",
 }
 DETAIL_LENGTH_MAX = 500
 

@@ -7,7 +7,7 @@ from tiffin.gateway.exchange import Exchange, refuse_escaped_nul
 from tiffin.primitives.errors import Refusal
 from tiffin.rpc import contracts as c
 
-SIGNATURE_HEADER = "Tiffin-Signature"
+SIGNATURE_HEADER = "Payment-Signature"
 NOTICE_BYTES_MAX = 64 * 1024
 
 

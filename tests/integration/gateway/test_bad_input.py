@@ -250,6 +250,6 @@ async def test_a_bad_address_is_a_problem(
     ],
 )
 async def test_a_bad_notice_is_a_problem(platform: Platform, body: bytes, status: int, code: str) -> None:
-    headers = {"Tiffin-Signature": "good"}
+    headers = {"Payment-Signature": "good"}
     async with platform.http.post("/v1/webhooks/payments", data=body, headers=headers) as response:
         assert await problem(response) == (status, code)

@@ -107,7 +107,7 @@ async def test_a_cached_token_still_expires(platform: Platform) -> None:
 
 async def test_the_provider_needs_a_signature_and_no_token(platform: Platform) -> None:
     notice = b'{ "payment":\t"p1" }'
-    headers = {"Tiffin-Signature": "good", "X-Request-Id": "notice-1"}
+    headers = {"Payment-Signature": "good", "X-Request-Id": "notice-1"}
     async with platform.http.post("/v1/webhooks/payments", data=notice, headers=headers) as response:
         assert (response.status, await response.json()) == (200, {"known": True})
     context, request = platform.payments.asked["notice-1"]
@@ -115,6 +115,6 @@ async def test_the_provider_needs_a_signature_and_no_token(platform: Platform) -
     assert request.body.encode() == notice
 
     for signature, code in ((None, "bad_signature"), ("bad", "bad_signature")):
-        headers = {"Tiffin-Signature": signature} if signature else {}
+        headers = {"Payment-Signature": signature} if signature else {}
         async with platform.http.post("/v1/webhooks/payments", data=notice, headers=headers) as response:
             assert await problem(response) == (401, code)
