@@ -8,7 +8,8 @@ import databases
 from integration.restaurants.kitchen import Kitchen
 from manual_clock import ManualClock
 from tiffin.rpc import contracts as c
-from tiffin.services.restaurants.stock import Release, Sell
+from tiffin.services.restaurants.service import FRESH_MS
+from tiffin.services.restaurants.stock import Item, Release, Sell
 from tiffin.services.users.service import UsersService
 from tiffin.sharding.partitions import create_partitions, drop_partitions
 from tiffin.sharding.router import Router
@@ -95,13 +96,13 @@ async def test_menus_prices_and_stock_are_found_and_changed(kitchen: Kitchen, tw
     restaurant_id = await kitchen.open_with_stock(cake=5)
     request = kitchen.registration()
     await move(two_nodes, restaurant_id)
-    kitchen.clock.advance(1)
+    kitchen.clock.advance(FRESH_MS / 1000)
     assert (await kitchen.price(restaurant_id, line("cake"))).subtotal == 1000
     await move(two_nodes, restaurant_id)
     accepting = c.SetAccepting(restaurant_id=restaurant_id, accepting_orders=False)
     await kitchen.service.set_accepting(kitchen.context(), accepting)
     await move(two_nodes, restaurant_id)
-    await kitchen.add_stock(restaurant_id, "cake", -2)
+    assert (await kitchen.stock.receive(Item(restaurant_id, "cake"), -2))[0]
     await move(two_nodes, restaurant_id)
     assert await kitchen.levels(restaurant_id) == {"cake": (3, 0)}
     await move(two_nodes, request.id)
