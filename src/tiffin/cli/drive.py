@@ -10,7 +10,7 @@ from rich.console import Console
 from tiffin.cli.config import Config, ConfigError
 from tiffin.cli.inspect import audit
 from tiffin.cli.platform import utc_now
-from tiffin.cli.running import running_server
+from tiffin.cli.running import find, running_server
 from tiffin.cli.secret import read_secret
 from tiffin.gateway.tokens import Tokens
 from tiffin.load.day import Arrival, demo_day, select
@@ -22,8 +22,10 @@ from tiffin.load.report import Display, summary_tables
 from tiffin.load.run import Deadlines
 
 TOKEN_LIFETIME_S = 2 * 24 * 60 * 60
-DEMO_PAYMENT_S = 5
+DEMO_PAYMENT_S = 15
 """In the demo an unpaid order waits seconds, not a quarter of an hour, so that one sees it expire."""
+DEMO_SPEED = 2880.0
+"""The demo's day passes in half a minute."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,13 @@ class Selection:
 
 async def demo(file: Path, config: Config, orders: int, seed: int, console: Console) -> bool:
     """The built-in day. True if nothing unexpected happened and the audit is clean."""
+    if running := find(config.data_directory):
+        raise SystemExit(f"a server is up at {running.url}: stop it first, the demo starts its own")
     policy = msgspec.structs.replace(config.policy, payment_s=DEMO_PAYMENT_S)
     hurried = msgspec.structs.replace(config, policy=policy)
-    console.print(f"A day of {orders:,} orders, over HTTP, as fast as it goes.", highlight=False)
+    console.print(f"A day of {orders:,} orders in half a minute, over HTTP.", highlight=False)
     environment = {"TIFFIN_POLICY_PAYMENT_S": str(DEMO_PAYMENT_S)}
-    return await _drive(file, hurried, demo_day(orders, seed), Selection(), console, environment)
+    return await _drive(file, hurried, demo_day(orders, seed), Selection(DEMO_SPEED), console, environment)
 
 
 async def replay(file: Path, config: Config, csv: Path, selection: Selection, console: Console) -> bool:

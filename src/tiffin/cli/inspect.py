@@ -1,10 +1,14 @@
 """`tiffin audit`, `tiffin order`, `tiffin shards`: look at what is stored, in tables."""
 
 from rich.console import Console
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
+from tiffin.audit.audit import audit as run_audit
+from tiffin.audit.report import CHECKS, Check, Report
 from tiffin.cli.config import Config
 from tiffin.cli.nodes import open_nodes
+from tiffin.cli.platform import utc_now
 from tiffin.primitives.money import Money
 from tiffin.rpc import contracts as c
 from tiffin.services.orders.order import details_of, to_contract
@@ -18,7 +22,21 @@ READ_TIMEOUT_S = 10.0
 
 async def audit(config: Config, console: Console) -> bool:
     """Prove that everything fits together. True if it does."""
-    return True
+    async with open_nodes(config) as nodes:
+        router = await Router.open(nodes.all)
+        with Progress(console=console, transient=True) as progress:
+            bars: dict[str, TaskID] = {}
+
+            def show(check: Check, done: int, total: int) -> None:
+                if check not in bars:
+                    bars[check] = progress.add_task(check)
+                progress.update(bars[check], completed=done, total=total)
+
+            report = await run_audit(router, utc_now, show)
+    console.print(_audit_table(report))
+    if not report.is_clean:
+        console.print(_differences_table(report))
+    return report.is_clean
 
 
 async def order(config: Config, order_id: str, console: Console) -> bool:
@@ -66,6 +84,23 @@ async def shards(config: Config, console: Console) -> None:
                     node.name, dimension, f"{_ranges(held)} ({len(held)} of {SHARDS})", f"{counted[0]:,}"
                 )
     console.print(table)
+
+
+def _audit_table(report: Report) -> Table:
+    looked_at = ", ".join(f"{count:,} {what}" for what, count in report.checked.items())
+    title = f"Audit: {report.totals.total():,} differences"
+    table = Table("check", title=title, title_justify="left", caption=f"looked at {looked_at}")
+    table.add_column("differences", justify="right")
+    for check in CHECKS:
+        table.add_row(check, f"{report.totals[check]:,}", style="red" if report.totals[check] else None)
+    return table
+
+
+def _differences_table(report: Report) -> Table:
+    table = Table("check", "where", "what", "difference", title="Differences", title_justify="left")
+    for found in report.differences:
+        table.add_row(found.check, found.where, found.subject, found.what)
+    return table
 
 
 def _order_table(found: c.Order) -> Table:
