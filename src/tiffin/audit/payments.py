@@ -1,0 +1,109 @@
+"""Payments match their orders, and what the provider says has moved."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from tiffin.audit.desk import QUERIES, Desk, shard_name
+from tiffin.services.payments.audit import PaidOrder, PaymentRow, differences
+from tiffin.services.payments.payment import order_id_of
+from tiffin.sharding.order_id import customer_shard
+from tiffin.sharding.slots import Dimension
+from tiffin.storage.node import Node
+from tiffin.storage.queries import load_queries
+
+CONSUMERS = ("payments",)
+_PAYMENTS = load_queries("tiffin.services.payments")
+_DIMENSION: Dimension = "customer"
+
+
+class StatementLine(msgspec.Struct, frozen=True):
+    """Money that the provider says has moved. `key` is our payment's id; a refund's amount is negative."""
+
+    kind: Literal["charge", "refund"]
+    key: str
+    amount: int
+    currency: str
+
+
+async def check_payments(desk: Desk, statement: Sequence[StatementLine] | None) -> None:
+    """Shard by shard; in memory is one shard's, and the statement."""
+    lines: defaultdict[int | None, defaultdict[str, list[StatementLine]]]
+    lines = defaultdict(lambda: defaultdict(list))
+    for line in statement or ():
+        order_id = order_id_of(line.key)
+        lines[None if order_id is None else customer_shard(order_id)][line.key].append(line)
+    for key in lines[None]:
+        desk.report.add("payments", "provider", f"charge {key}", "is of no payment of ours")
+    shards = desk.shards(_DIMENSION)
+    for done, (node, shard) in enumerate(shards):
+        desk.tell("payments", done, len(shards))
+        said = None if statement is None else lines[shard]
+        payments, faults = await _faults(desk, node, shard, said)
+        desk.report.checked["payments"] += payments
+        if faults:
+            await desk.catch_up(CONSUMERS)
+        while faults:  # what the provider still has to do takes longer than what consumers do
+            still = set((await _faults(desk, node, shard, said))[1])
+            faults = [fault for fault in faults if fault in still]
+            if not await desk.pause():
+                break
+        for subject, what in faults:
+            desk.add("payments", node, shard_name(_DIMENSION, shard), subject, what)
+    desk.tell("payments", 1, 1)
+
+
+async def _faults(
+    desk: Desk, node: Node, shard: int, said: Mapping[str, Sequence[StatementLine]] | None
+) -> tuple[int, list[tuple[str, str]]]:
+    """How many payments the shard has, and what is wrong."""
+    async with desk.snapshot(node) as connection:
+        orders = {
+            row["id"]: PaidOrder(row["state"], row["payment_method"], row["total"], row["currency"])
+            for row in await connection.fetch(QUERIES["payable"], shard)
+        }
+        rows = await connection.fetch(_PAYMENTS["audit_payments"], [shard])
+    of_order: defaultdict[int, list[PaymentRow]] = defaultdict(list)
+    for row in rows:
+        of_order[row["order_id"]].append(PaymentRow(*list(row.values())[1:]))
+    for order_id, order in orders.items():
+        if order.payment_method == "online":
+            of_order.setdefault(order_id, [])
+    faults = [
+        (f"order {order_id}", what)
+        for order_id, payments in of_order.items()
+        for what in differences(orders.get(order_id), payments)
+    ]
+    if said is not None:
+        known = {payment.id: payment for payments in of_order.values() for payment in payments}
+        faults += [
+            (f"payment {key}", what)
+            for key in known.keys() | said.keys()
+            for what in statement_faults(known.get(key), said.get(key, ()))
+        ]
+    return len(rows), faults
+
+
+_MOVED: Mapping[str, tuple[int, ...]] = {
+    "pending": (), "succeeded": (1,), "declined": (), "refunding": (1,), "refunded": (1, -1),
+}  # fmt: skip
+"""What has moved for a payment in a state, in times of its amount."""
+
+_MAY_HAVE_MOVED: Mapping[str, tuple[int, ...]] = {"pending": (1,), "refunding": (1, -1)}
+"""What may have moved already while we do not know it yet."""
+
+
+def statement_faults(payment: PaymentRow | None, lines: Sequence[StatementLine]) -> list[str]:
+    """What is wrong between a payment (None: there is none) and the provider's lines about it. No I/O."""
+    if payment is None:
+        return [
+            f"the provider has a {line.kind} of {line.amount} {line.currency}, we have none" for line in lines
+        ]
+    said = [(line.amount, line.currency) for line in lines]
+    for moved in (_MOVED[payment.state], _MAY_HAVE_MOVED.get(payment.state)):
+        if moved is not None and said == [(times * payment.amount, payment.currency) for times in moved]:
+            return []
+    moves = ", ".join(f"{amount} {currency}" for amount, currency in said) or "nothing"
+    return [f"is {payment.state} with {payment.amount} {payment.currency}; the provider has moved {moves}"]

@@ -1,0 +1,72 @@
+"""Everything lives where its key says, and no node has room for what lives elsewhere."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from tiffin.audit.desk import Desk, shard_name
+from tiffin.sharding import order_id as ids
+from tiffin.sharding.slots import DIMENSIONS, SLOTS_PER_SHARD, Dimension, shard_of, slot_of
+from tiffin.storage.node import Node
+from tiffin.storage.queries import load_queries
+
+_SHARDING = load_queries("tiffin.sharding")
+
+
+async def check_places(desk: Desk) -> None:
+    """Partitions as in the topology; customers, payments, restaurants, dishes and holds in their shards.
+
+    Orders and their copies are checked where they are read anyway: `check_order_places`.
+    """
+    for node in desk.router.nodes:
+        for dimension in DIMENSIONS:
+            await _check_partitions(desk, node, dimension)
+    for dimension in DIMENSIONS:
+        shards = desk.shards(dimension)
+        for done, (node, shard) in enumerate(shards):
+            desk.tell("places", done + len(shards) * DIMENSIONS.index(dimension), 2 * len(shards))
+            rows = await desk.fetch(node, f"{dimension}_keys", shard)
+            desk.report.checked["other rows"] += len(rows)
+            for row in rows:
+                order_shard = row["order_id"] is None or _order_shard(dimension, row["order_id"])
+                if shard_of(row["key"]) != shard or order_shard not in (True, shard):
+                    where = shard_name(dimension, shard)
+                    desk.add("places", node, where, row["subject"], _belongs(dimension, row["key"]))
+    desk.tell("places", 1, 1)
+
+
+def check_order_places(desk: Desk, node: Node, dimension: Dimension, shard: int, rows: Iterable[Any]) -> None:
+    """An order's id names the slots of its customer and of its restaurant, and one of them the shard."""
+    for row in rows:
+        order_id: int = row["id"]
+        slots = (slot_of(row["customer_id"]), slot_of(row["restaurant_id"]))
+        if order_id != ids.make(max(order_id >> 20, 1), *slots):
+            desk.add(
+                "places", node, shard_name(dimension, shard), f"order {order_id}",
+                f"is not of {row['customer_id']} and {row['restaurant_id']} by its id",
+            )  # fmt: skip
+        elif slots[DIMENSIONS.index(dimension)] // SLOTS_PER_SHARD != shard:
+            key = row["customer_id"] if dimension == "customer" else row["restaurant_id"]
+            where = shard_name(dimension, shard)
+            desk.add("places", node, where, f"order {order_id}", _belongs(dimension, key))
+
+
+async def _check_partitions(desk: Desk, node: Node, dimension: Dimension) -> None:
+    connection = desk.connections[node.name]
+    mine = set(desk.router.shards_on(dimension, node))
+    for table in await connection.fetch(_SHARDING["sharded_tables"], dimension):
+        name = f"{table['schema']}.{table['name']}"
+        present = {row["shard"] for row in await connection.fetch(_SHARDING["partitions"], name)}
+        for shard in sorted(present - mine):
+            lives_on = desk.router.node(dimension, shard).name
+            what = f"has a partition of a shard that lives on {lives_on}"
+            desk.add("places", node, shard_name(dimension, shard), name, what)
+        for shard in sorted(mine - present):
+            desk.add("places", node, shard_name(dimension, shard), name, "lacks the partition of this shard")
+
+
+def _order_shard(dimension: Dimension, order_id: int) -> int:
+    return ids.customer_shard(order_id) if dimension == "customer" else ids.restaurant_shard(order_id)
+
+
+def _belongs(dimension: Dimension, key: str) -> str:
+    return f"belongs to {shard_name(dimension, shard_of(key))}, as {key} does"

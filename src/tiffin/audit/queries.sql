@@ -1,0 +1,174 @@
+-- Every statement only reads, names its shards, and sees one moment of one node.
+
+-- name: log_end
+-- The last event that is committed now.
+SELECT xid::text AS xid, position FROM log.events ORDER BY log.events.xid DESC, position DESC LIMIT 1;
+
+-- name: is_behind
+-- Whether one of these consumers has not handled every event up to (xid, position). One that has never run
+-- has handled none.
+SELECT EXISTS (
+    SELECT FROM unnest($1::text[]) AS wanted (consumer)
+      LEFT JOIN log.cursors c USING (consumer)
+     CROSS JOIN LATERAL (
+           SELECT FROM log.events e
+            WHERE (e.xid, e.position) > (coalesce(c.xid, '0'), coalesce(c.position, 0))
+              AND (e.xid, e.position) <= ($2::text::xid8, $3::bigint)
+              AND e.day >= coalesce(c.day - 1, '-infinity')
+            LIMIT 1) AS unhandled);
+
+-- name: orders_after
+-- A page of a shard's orders. The fingerprint is of every column but the shard.
+SELECT id, customer_id, restaurant_id, version,
+       hash_record_extended(ROW(id, customer_id, restaurant_id, state, version, placed_at, updated_at, due_at,
+                                scheduled_for, accepted_at, payment_method, total, currency, courier_id, reason,
+                                details, idempotency_key, request_hash), 0) AS fingerprint
+  FROM orders.orders
+ WHERE shard = $1 AND id > $2
+ ORDER BY id LIMIT $3;
+
+-- name: copies_after
+SELECT id, customer_id, restaurant_id
+  FROM orders.orders_by_restaurant
+ WHERE shard = $1 AND id > $2
+ ORDER BY id LIMIT $3;
+
+-- name: orders_of
+SELECT o.*
+  FROM unnest($1::smallint[], $2::bigint[]) AS t (shard, id)
+ CROSS JOIN LATERAL (
+       SELECT id, version,
+              hash_record_extended(ROW(id, customer_id, restaurant_id, state, version, placed_at, updated_at,
+                                       due_at, scheduled_for, accepted_at, payment_method, total, currency,
+                                       courier_id, reason, details, idempotency_key, request_hash), 0)
+              AS fingerprint
+         FROM orders.orders
+        WHERE shard = t.shard AND id = t.id
+       OFFSET 0) AS o;
+
+-- name: copies_of
+SELECT o.*
+  FROM unnest($1::smallint[], $2::bigint[]) AS t (shard, id)
+ CROSS JOIN LATERAL (
+       SELECT id, version,
+              hash_record_extended(ROW(id, customer_id, restaurant_id, state, version, placed_at, updated_at,
+                                       due_at, scheduled_for, accepted_at, payment_method, total, currency,
+                                       courier_id, reason, details, idempotency_key, request_hash), 0)
+              AS fingerprint
+         FROM orders.orders_by_restaurant
+        WHERE shard = t.shard AND id = t.id
+       OFFSET 0) AS o;
+
+-- name: order_row
+SELECT * FROM orders.orders WHERE shard = $1 AND id = $2;
+
+-- name: copy_row
+SELECT * FROM orders.orders_by_restaurant WHERE shard = $1 AND id = $2;
+
+-- name: customer_keys
+-- What a shard of the customer dimension holds beside orders, and whose it is; order_id where there is one.
+SELECT 'customer ' || id AS subject, id AS key, NULL::bigint AS order_id
+  FROM users.customers WHERE shard = $1
+UNION ALL
+SELECT 'payment ' || id, customer_id, order_id
+  FROM payments.payments WHERE shard = $1;
+
+-- name: restaurant_keys
+SELECT 'restaurant ' || id AS subject, id AS key, NULL::bigint AS order_id
+  FROM restaurants.restaurants WHERE shard = $1
+UNION ALL
+SELECT 'dish ' || restaurant_id || '/' || item_id, restaurant_id, NULL
+  FROM restaurants.stock WHERE shard = $1
+UNION ALL
+SELECT 'hold of order ' || order_id, restaurant_id, order_id
+  FROM restaurants.holds WHERE shard = $1;
+
+-- name: log_size
+SELECT count(*) AS events FROM log.events WHERE stream = $1;
+
+-- name: log_texts
+-- Every event's data, for finding those that are no JSON.
+SELECT key, shard, version, data FROM log.events WHERE stream = $2 AND shard = ANY($1::smallint[]);
+
+-- name: order_walks
+-- Every order's way through its states as the log tells it, beside where its row stands; the same ways
+-- together, with how many orders went them and some of those. $2: orders to leave out. $3: the beginning of
+-- the log: what an order did before that is not in it any more.
+WITH walks AS (
+    SELECT key, shard,
+           array_agg(concat_ws(' ', version, type, coalesce(data ->> 'from_state', '-'), data ->> 'to_state',
+                               data #>> '{actor,role}',
+                               (data ->> 'order_id', data ->> 'version', data ->> 'type')
+                               = (key, version::text, type))
+                     ORDER BY version, xid, position) AS walk
+      FROM (SELECT key, shard, version, type, xid, position, data::jsonb AS data
+              FROM log.events
+             WHERE stream = 'order' AND shard = ANY($1::smallint[]) AND key <> ALL($2::text[])
+            OFFSET 0) AS e
+     GROUP BY key, shard
+), rows AS (
+    SELECT shard, id::text AS key, state, version,
+           placed_at < $3::timestamptz AS began_before, updated_at < $3::timestamptz AS ended_before
+      FROM orders.orders
+     WHERE shard = ANY($1::smallint[]) AND id::text <> ALL($2::text[])
+)
+SELECT walk, state, version, began_before, ended_before, count(*) AS orders, (array_agg(key))[1:100] AS keys
+  FROM walks FULL JOIN rows USING (shard, key)
+ GROUP BY walk, state, version, began_before, ended_before;
+
+-- name: payment_walks
+-- The same of payments; their events name no states, but order and amount.
+WITH walks AS (
+    SELECT key, shard,
+           array_agg(concat_ws(' ', version, type,
+                               (data ->> 'payment_id', data ->> 'version', data ->> 'type')
+                               = (key, version::text, type))
+                     ORDER BY version, xid, position) AS walk,
+           array_agg(DISTINCT (data ->> 'order_id', data #>> '{amount,amount}', data #>> '{amount,currency}')::text)
+           AS said
+      FROM (SELECT key, shard, version, type, xid, position, data::jsonb AS data
+              FROM log.events
+             WHERE stream = 'payment' AND shard = ANY($1::smallint[]) AND key <> ALL($2::text[])
+            OFFSET 0) AS e
+     GROUP BY key, shard
+), rows AS (
+    SELECT shard, id AS key, state, version, (order_id::text, amount::text, currency)::text AS said,
+           created_at < $3::timestamptz AS began_before, updated_at < $3::timestamptz AS ended_before
+      FROM payments.payments
+     WHERE shard = ANY($1::smallint[]) AND id <> ALL($2::text[])
+)
+SELECT walk, state, version, began_before, ended_before, walks.said = ARRAY[rows.said] AS agrees,
+       count(*) AS payments, (array_agg(key))[1:100] AS keys
+  FROM walks FULL JOIN rows USING (shard, key)
+ GROUP BY walk, state, version, began_before, ended_before, agrees;
+
+-- name: dishes
+SELECT count(*) AS dishes FROM restaurants.stock WHERE shard = ANY($1::smallint[]);
+
+-- name: promised_too_much
+-- Dishes of which more is held, by orders whose time is not up, than there is.
+SELECT h.shard, h.restaurant_id, h.item_id, s.on_hand, h.held
+  FROM (SELECT shard, restaurant_id, item_id, sum(quantity) AS held
+          FROM restaurants.holds
+         WHERE shard = ANY($1::smallint[]) AND state = 'held' AND expires_at > $2
+         GROUP BY shard, restaurant_id, item_id) AS h
+  JOIN restaurants.stock s USING (shard, restaurant_id, item_id)
+ WHERE h.held > s.on_hand;
+
+-- name: holds
+-- Portions of a shard's orders; an order that fell before it held anything has none.
+SELECT order_id, restaurant_id, item_id, quantity, state, expires_at
+  FROM restaurants.holds
+ WHERE shard = $1 AND item_id <> '';
+
+-- name: limited_orders
+-- A shard's orders that need portions held, or that have some. As JSON text the words cannot be in a note:
+-- there its quotes would be escaped.
+SELECT id, restaurant_id, state, details, details LIKE '%"holds_stock":true%' AS is_limited
+  FROM orders.orders_by_restaurant
+ WHERE shard = $1
+   AND (details LIKE '%"holds_stock":true%'
+        OR id IN (SELECT order_id FROM restaurants.holds WHERE shard = $1 AND item_id <> ''));
+
+-- name: payable
+SELECT id, state, payment_method, total, currency FROM orders.orders WHERE shard = $1;
