@@ -34,6 +34,8 @@ async def audit(config: Config, console: Console) -> bool:
 
             report = await run_audit(router, utc_now, show)
     console.print(_audit_table(report))
+    looked_at = ", ".join(f"{count:,} {what}" for what, count in report.checked.items())
+    console.print(f"Looked at {looked_at}.", highlight=False)
     if not report.is_clean:
         console.print(_differences_table(report))
     return report.is_clean
@@ -87,9 +89,8 @@ async def shards(config: Config, console: Console) -> None:
 
 
 def _audit_table(report: Report) -> Table:
-    looked_at = ", ".join(f"{count:,} {what}" for what, count in report.checked.items())
     title = f"Audit: {report.totals.total():,} differences"
-    table = Table("check", title=title, title_justify="left", caption=f"looked at {looked_at}")
+    table = Table("check", title=title, title_justify="left")
     table.add_column("differences", justify="right")
     for check in CHECKS:
         table.add_row(check, f"{report.totals[check]:,}", style="red" if report.totals[check] else None)
@@ -121,12 +122,14 @@ def _order_table(found: c.Order) -> Table:
 
 
 def _timeline(events: list[c.OrderEvent]) -> Table:
-    table = Table("", "at", "event", "from", "to", "by", "why", title="Timeline", title_justify="left")
+    table = Table("", title="Timeline", title_justify="left")
+    for column in ("at", "event", "state", "by"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("why")
     for event in events:
-        table.add_row(
-            str(event.version), event.at, event.type, event.from_state or "", event.to_state,
-            f"{event.actor.role} {event.actor.id}", event.reason or "",
-        )  # fmt: skip
+        what, at = event.type.removeprefix("order."), event.at[:19].replace("T", " ")
+        by = f"{event.actor.role} {event.actor.id}"
+        table.add_row(str(event.version), at, what, event.to_state, by, event.reason or "")
     return table
 
 

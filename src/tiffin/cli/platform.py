@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -44,6 +44,8 @@ SWEEP_INTERVAL_S = 0.5
 SETTLE_INTERVAL_S = 1.0
 SETTLE_MAX = 100
 RETENTION_INTERVAL_S = 3600.0
+HOLDINGS_KEPT = timedelta(days=7)
+"""How long it is known that a fallen order must not hold portions; far longer than a call can be late."""
 CONSUMER_NAMES = (RestaurantCopy.name, StockConsumer.name, PaymentsConsumer.name)
 
 
@@ -95,7 +97,7 @@ async def open_platform(config: Config, port: int) -> AsyncGenerator[Platform]:
         consumers = [Consumer(reader.name, reader.handle, gather_s) for reader, gather_s in readers]
         feed = LiveFeed(nodes)
         stack.push_async_callback(feed.close)
-        work = _background(config, nodes, consumers, payments)
+        work = _background(config, nodes, consumers, payments, stock)
         work += [follow(node, CHANGES, restaurants.forget) for node in nodes]
         stack.push_async_callback(_end, [asyncio.create_task(each) for each in work])
         gateway = Gateway(
@@ -106,7 +108,11 @@ async def open_platform(config: Config, port: int) -> AsyncGenerator[Platform]:
 
 
 def _background(
-    config: Config, nodes: Sequence[Node], consumers: Sequence[Consumer], payments: PaymentsService
+    config: Config,
+    nodes: Sequence[Node],
+    consumers: Sequence[Consumer],
+    payments: PaymentsService,
+    stock: StockStore,
 ) -> list[Coroutine[Any, Any, None]]:
     """What goes on beside requests, for ever."""
 
@@ -120,7 +126,14 @@ def _background(
         await keep_days(node, config.log_retention_days)
         return False
 
-    work: list[Coroutine[Any, Any, None]] = [every(SETTLE_INTERVAL_S, "payments.settle", settle_payments)]
+    async def forget_holdings() -> bool:
+        await stock.forget_before(utc_now() - HOLDINGS_KEPT)
+        return False
+
+    work: list[Coroutine[Any, Any, None]] = [
+        every(SETTLE_INTERVAL_S, "payments.settle", settle_payments),
+        every(RETENTION_INTERVAL_S, "restaurants.holdings", forget_holdings),
+    ]
     for node in nodes:
         work += [ConsumerRunner(consumer, node, utc_now).run() for consumer in consumers]
         work += [

@@ -83,7 +83,7 @@ def openapi_document(routes: Sequence[Route]) -> Json:
     types = {shape.method.result for _, shape in shapes} | {c.OrderEvent, c.NoticeTaken}
     types |= {shape.body for _, shape in shapes if shape.body}
     in_order = sorted(types, key=lambda made: made.__name__)
-    _, schemas = msgspec.json.schema_components(in_order, ref_template=_REF)
+    schemas = _schemas(in_order)
     paths: dict[str, Json] = {}
     for route, shape in shapes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, shape)
@@ -143,8 +143,8 @@ def _operation(route: Route, shape: Shape) -> Json:
 
 def _parameters(route: Route, shape: Shape) -> list[Json]:
     """Parameters in path, header and query, with the schemas of the request's fields."""
-    (_,), schemas = msgspec.json.schema_components([shape.request], ref_template=_REF)
-    properties = _described(shape.request.__name__, schemas[shape.request.__name__])["properties"]
+    name = shape.request.__name__
+    properties = _described(name, _schemas([shape.request])[name])["properties"]
     parameters = [_parameter("path", name, name, True, properties) for name in shape.path_names]
     parameters += [
         _parameter("header", header, name, True, properties) for name, header in route.headers.items()
@@ -167,6 +167,12 @@ def _parameter(where: str, name: str, field: str, required: bool, properties: Js
     if description := schema.pop("description", None):
         parameter["description"] = description
     return parameter | {"schema": schema}
+
+
+def _schemas(types: Sequence[type[msgspec.Struct]]) -> dict[str, Json]:
+    """Components by name. A pattern's end is spelled as JSON Schema does it, not as Python does."""
+    _, schemas = msgspec.json.schema_components(types, ref_template=_REF)
+    return msgspec.json.decode(msgspec.json.encode(schemas).replace(rb'\\Z"', b'$"'))
 
 
 def _described(name: str, schema: Json) -> Json:

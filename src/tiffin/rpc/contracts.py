@@ -59,14 +59,21 @@ def _field_type(spec: Any, notes: dict[str, str]) -> Any:
     if kind == TType.STRUCT:
         return _struct(inner)
     if kind == TType.LIST:
-        limits: dict[str, Any] = {k.replace("items", "length"): int(v) for k, v in notes.items() if k.endswith("_items")}
+        limits: dict[str, Any] = {
+            k.replace("items", "length"): int(v) for k, v in notes.items() if k.endswith("_items")
+        }
         return Annotated[list[_field_type(inner, {})], msgspec.Meta(**limits)]
     if kind == TType.STRING and "one_of" in notes:
         return Literal[tuple(notes["one_of"].split())]
-    limits: dict[str, Any] = {k: int(v) for k, v in notes.items() if k in ("ge", "le", "min_length", "max_length")}
+    limits: dict[str, Any] = {
+        k: int(v) for k, v in notes.items() if k in ("ge", "le", "min_length", "max_length")
+    }
     if kind == TType.STRING:
         limits.setdefault("max_length", TEXT_LENGTH_MAX)
-        return Annotated[str, msgspec.Meta(pattern=notes.get("pattern"), **limits)]
+        if pattern := notes.get("pattern"):
+            # To Python `$` also matches before a last line feed.
+            limits["pattern"] = pattern.removesuffix("$") + r"\Z" * pattern.endswith("$")
+        return Annotated[str, msgspec.Meta(**limits)]
     if kind in _INTEGER_BITS:
         bound = 1 << (_INTEGER_BITS[kind] - 1)
         limits = {

@@ -22,7 +22,7 @@ def parse_idl() -> list[ModuleType]: ...
 def field_docs(struct_name: str) -> dict[str, str]: ...
 
 class Caller(msgspec.Struct, kw_only=True):
-    role: Literal["customer", "restaurant", "courier", "operator", "system"]
+    role: Literal['customer', 'restaurant', 'courier', 'operator', 'system']
     id: str
 
 class CallContext(msgspec.Struct, kw_only=True):
@@ -70,7 +70,7 @@ class PlaceOrder(msgspec.Struct, kw_only=True):
     restaurant_id: str
     lines: list[BasketLine]
     address_id: str
-    payment_method: Literal["cash", "online"]
+    payment_method: Literal['cash', 'online']
     expected_total: Money
     scheduled_for: str | None = None
     note: str | None = None
@@ -85,17 +85,7 @@ class Address(msgspec.Struct, kw_only=True):
 
 class Order(msgspec.Struct, kw_only=True):
     id: str
-    state: Literal[
-        "awaiting_payment",
-        "scheduled",
-        "awaiting_acceptance",
-        "preparing",
-        "ready",
-        "delivering",
-        "delivered",
-        "completed",
-        "cancelled",
-    ]
+    state: Literal['awaiting_payment', 'scheduled', 'awaiting_acceptance', 'preparing', 'ready', 'delivering', 'delivered', 'completed', 'cancelled']
     version: int
     customer_id: str
     restaurant_id: str
@@ -103,7 +93,7 @@ class Order(msgspec.Struct, kw_only=True):
     subtotal: Money
     delivery_fee: Money
     total: Money
-    payment_method: Literal["cash", "online"]
+    payment_method: Literal['cash', 'online']
     address: Address
     placed_at: str
     updated_at: str
@@ -126,20 +116,7 @@ class AdvanceOrder(msgspec.Struct, kw_only=True):
 class ListOrders(msgspec.Struct, kw_only=True):
     customer_id: str | None = None
     restaurant_id: str | None = None
-    state: (
-        Literal[
-            "awaiting_payment",
-            "scheduled",
-            "awaiting_acceptance",
-            "preparing",
-            "ready",
-            "delivering",
-            "delivered",
-            "completed",
-            "cancelled",
-        ]
-        | None
-    ) = None
+    state: Literal['awaiting_payment', 'scheduled', 'awaiting_acceptance', 'preparing', 'ready', 'delivering', 'delivered', 'completed', 'cancelled'] | None = None
     cursor: str | None = None
     limit: int = 20
 
@@ -173,7 +150,7 @@ class Payment(msgspec.Struct, kw_only=True):
     id: str
     order_id: str
     amount: Money
-    state: Literal["pending", "succeeded", "declined", "refunding", "refunded"]
+    state: Literal['pending', 'succeeded', 'declined', 'refunding', 'refunded']
     decline_reason: str | None = None
     created_at: str
     updated_at: str
@@ -195,13 +172,7 @@ class PaymentEvent(msgspec.Struct, kw_only=True):
     payment_id: str
     order_id: str
     version: int
-    type: Literal[
-        "payment.started",
-        "payment.succeeded",
-        "payment.declined",
-        "payment.refund_started",
-        "payment.refunded",
-    ]
+    type: Literal['payment.started', 'payment.succeeded', 'payment.declined', 'payment.refund_started', 'payment.refunded']
     amount: Money
     at: str
     request_id: str
