@@ -21,7 +21,10 @@ LOOK_AGAIN_S = 0.05
 
 @dataclass
 class Desk:
-    """An audit at work. `wait_s`: how long consumers may take, in all, before lag counts as a difference."""
+    """An audit at work, on connections that can change nothing.
+
+    `wait_s`: how long consumers may take, in all, before lag counts as a difference.
+    """
 
     router: Router
     connections: Mapping[str, Connection]
@@ -42,6 +45,7 @@ class Desk:
         try:
             for node in router.nodes:
                 connections[node.name] = await node.connect(STATEMENT_TIMEOUT_S)
+                await connections[node.name].execute(QUERIES["only_read"])
             yield cls(router, connections, now, wait_s, tell)
         finally:
             for connection in connections.values():
@@ -49,15 +53,14 @@ class Desk:
 
     @asynccontextmanager
     async def snapshot(self, node: Node) -> AsyncGenerator[Connection]:
-        """The node's connection, all of whose statements see one moment, and can change nothing."""
+        """The node's connection, all of whose statements see one moment."""
         connection = self.connections[node.name]
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
+        async with connection.transaction(isolation="repeatable_read"):
             yield connection
 
     async def fetch(self, node: Node, query: str, *arguments: Any) -> list[Any]:
         """The rows of one statement, named in `queries.sql`."""
-        async with self.snapshot(node) as connection:
-            return await connection.fetch(QUERIES[query], *arguments)
+        return await self.connections[node.name].fetch(QUERIES[query], *arguments)
 
     def shards(self, dimension: Dimension) -> list[tuple[Node, int]]:
         """Every shard of a dimension with its node."""

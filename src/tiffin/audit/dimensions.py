@@ -1,6 +1,6 @@
 """Every order and its copy by restaurant are equal, column by column, on whatever nodes the two live."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from tiffin.audit.desk import QUERIES, Desk, shard_name
@@ -117,8 +117,11 @@ async def _describe(desk: Desk, order_id: int) -> str:
     copy = await _row(desk, "copy_row", "restaurant", restaurant_shard(order_id), order_id)
     if truth is None or copy is None:
         return "has a copy and is gone" if truth is None else "has no copy"
-    columns: Sequence[str] = [name for name in truth if name != "shard" and truth[name] != copy[name]]
-    return "; ".join(f"{name}: {_show(truth[name])}, in the copy {_show(copy[name])}" for name in columns)
+    return "; ".join(
+        f"{column}: {_show(value)}, in the copy {_show(copy[column])}"
+        for column, value in truth.items()
+        if column != "shard" and value != copy[column]
+    )
 
 
 async def _row(desk: Desk, query: str, dimension: Dimension, shard: int, order_id: int) -> Any:

@@ -1,5 +1,8 @@
 -- Every statement only reads, names its shards, and sees one moment of one node.
 
+-- name: only_read
+SET default_transaction_read_only = on;
+
 -- name: log_end
 -- The last event that is committed now.
 SELECT xid::text AS xid, position FROM log.events ORDER BY log.events.xid DESC, position DESC LIMIT 1;
