@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from tiffin.primitives.errors import Unavailable
 from tiffin.sharding.partitions import is_missing_partition
 from tiffin.sharding.slots import Dimension
 from tiffin.sharding.topology import Topology, read_epoch, read_topology
@@ -71,13 +72,15 @@ class Router:
     async def write(
         self, dimension: Dimension, shard: int, do: Callable[[Node], Awaitable[Answer]]
     ) -> Answer:
-        """Write on the shard's node; if it has moved away, on its new one."""
+        """Write on the shard's node; if it has moved away, on its new one. `Unavailable` if on none yet."""
         epoch = self.epoch
         try:
             return await do(self.node(dimension, shard))
         except Exception as error:
-            if not is_missing_partition(error) or not await self.changed(epoch):
+            if not is_missing_partition(error):
                 raise
+            if not await self.changed(epoch):
+                raise Unavailable("shard_away", f"{dimension} shard {shard} is between two nodes") from error
         return await do(self.node(dimension, shard))
 
     def _take(self, topology: Topology) -> None:

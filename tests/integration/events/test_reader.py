@@ -158,11 +158,12 @@ async def test_the_end_lies_behind_what_is_committed_and_before_what_is_still_to
     await read_until(log, 1)
     async with transaction(log) as slow:
         await append(slow, "under way")
+        await append(log, "meanwhile")
         cursor = await _end(log)
         await slow.execute("COMMIT")
     await append(log, "after")
-    events, _ = await read_until(log, 2, cursor)
-    assert [event.key for event in events] == ["under way", "after"]
+    events, _ = await read_until(log, 3, cursor)
+    assert [event.key for event in events] == ["under way", "meanwhile", "after"]
 
 
 async def test_an_event_carries_what_was_written(log: Node) -> None:

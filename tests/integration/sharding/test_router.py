@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from databases import partitions_of
+from tiffin.primitives.errors import Unavailable
 from tiffin.sharding.read_many import read_many
 from tiffin.sharding.router import Router
 from tiffin.sharding.slots import DIMENSIONS, SHARDS, shard_of
@@ -147,7 +148,7 @@ async def test_a_shard_nobody_holds_is_an_error_and_not_a_loop(depots, shard: in
         attempts += 1
         return await put(shard, "lost")(depots[1])
 
-    with pytest.raises(asyncpg.CheckViolationError, match="no partition"):
+    with pytest.raises(Unavailable, match="shard_away"):
         await current.write("customer", shard, write_elsewhere)
     assert attempts == 1
 
@@ -165,6 +166,19 @@ async def test_another_error_of_a_write_is_not_taken_for_a_move(depots, mover, s
     with pytest.raises(asyncpg.CheckViolationError, match="parcels_content_check"):
         await old.write("customer", shard, write_a_bomb)
     assert attempts == 1
+
+
+async def test_a_topology_that_somebody_else_has_taken_meanwhile_counts_as_changed(depots, mover, shard: int):
+    """All of these ask the old node first; the first to come back takes the new topology for everybody."""
+    await put(shard, "parcel")(mover.left)
+    old = await Router.open(depots)
+    await mover.move(shard, mover.left, mover.right)
+    answers = await asyncio.gather(*(old.read("customer", shard, find(shard, "parcel")) for _ in range(20)))
+    assert all(answers)
+    old = await Router.open(depots)
+    await mover.move(shard, mover.right, mover.left)
+    writes = (old.write("customer", shard, put(shard, f"parcel-{number}")) for number in range(20))
+    assert len(await asyncio.gather(*writes)) == 20
 
 
 async def test_the_epoch_goes_up_with_every_move(depots, mover, shard: int):

@@ -80,7 +80,8 @@ def expected(state: str, event: str, role: str, situation: Situation) -> Rule | 
         return "wrong_state"
     of_role = [rule for rule in in_state if rule.role == role]
     if not of_role:
-        return "forbidden"
+        ever = any((rule.event, rule.role) == (event, role) for rule in RULES)
+        return "wrong_state" if ever else "forbidden"
     for rule in of_role:
         if holds(rule, situation):
             if event == "courier_assigned" and role == "courier" and situation.named == "another":

@@ -123,6 +123,10 @@ ON_DEADLINE: dict[State, str] = {
 
 TERMINAL: frozenset[State] = frozenset(("completed", "cancelled"))
 EVENTS = frozenset(edge.event for edge in EDGES)
+WHO: dict[str, frozenset[Role]] = {
+    event: frozenset(role for edge in EDGES if edge.event == event for role in edge.who) for event in EVENTS
+}
+"""Who may say of some order or other that this has happened to it. Everybody else never may."""
 
 _BY_SOURCE: dict[tuple[State | None, str], list[Edge]] = {}
 for _edge in EDGES:
