@@ -35,7 +35,8 @@ class TiffinProcess:
         with (self.data_directory / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tiffin", "up", "--port", str(self._port)],
-                env=self.environment, cwd=self.data_directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env=self.environment, cwd=self.data_directory,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         until = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < until and self._process.poll() is None:

@@ -1,4 +1,4 @@
-"""Three kinds of error and no more: `Refusal`, `Unavailable`, and any other exception, which is a bug of ours."""
+"""Three kinds of error and no more: `Refusal`, `Unavailable`, and any other exception, a bug of ours."""
 
 from collections.abc import Mapping
 from enum import Enum

@@ -120,6 +120,6 @@ _SETTINGS = {
     "application_name": "tiffin",
     "jit": "off",
     "timezone": "UTC",
-    # A parent with 120 partitions is planned anew for every call if PostgreSQL may choose (docs/decisions/0004).
+    # A parent with 120 partitions would be planned anew for every call (docs/decisions/0004).
     "plan_cache_mode": "force_generic_plan",
 }

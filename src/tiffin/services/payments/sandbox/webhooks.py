@@ -2,7 +2,6 @@
 
 import asyncio
 import hmac
-import time
 from collections.abc import Callable, Sequence
 
 import aiohttp
@@ -21,9 +20,7 @@ def sign(body: str, secret: bytes, now: float) -> str:
 class Webhooks:
     """Sends notices in the background."""
 
-    def __init__(
-        self, secret: bytes, retry_delays_s: Sequence[float], now: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, secret: bytes, retry_delays_s: Sequence[float], now: Callable[[], float]) -> None:
         self._secret = secret
         self._retry_delays_s = retry_delays_s
         self._now = now
