@@ -41,7 +41,8 @@ class Spoilt:
 
 
 COLUMNS = """customer_id, restaurant_id, state, version, placed_at, updated_at, due_at, scheduled_for,
-             accepted_at, payment_method, total, currency, courier_id, reason, details, idempotency_key, request_hash"""
+             accepted_at, payment_method, total, currency, courier_id, reason, details, idempotency_key,
+             request_hash"""
 EVENT = """INSERT INTO log.events (dimension, shard, stream, key, version, type, data, at, trace)
            SELECT dimension, shard, stream, key, {version}, type, {data}, at, trace
              FROM log.events WHERE shard = $1 AND key = $2::bigint::text AND version = {of}"""
