@@ -27,10 +27,11 @@ async def check_places(desk: Desk) -> None:
             rows = await desk.fetch(node, f"{dimension}_keys", shard)
             desk.report.checked["other rows"] += len(rows)
             for row in rows:
-                order_shard = row["order_id"] is None or _order_shard(dimension, row["order_id"])
-                if shard_of(row["key"]) != shard or order_shard not in (True, shard):
-                    where = shard_name(dimension, shard)
-                    desk.add("places", node, where, row["subject"], _belongs(dimension, row["key"]))
+                where = shard_name(dimension, shard)
+                for name, home in _homes(dimension, row):
+                    if home != shard:
+                        desk.add("places", node, where, row["subject"], _belongs(dimension, home, name))
+                        break
     desk.tell("places", 1, 1)
 
 
@@ -46,8 +47,8 @@ def check_order_places(desk: Desk, node: Node, dimension: Dimension, shard: int,
             )  # fmt: skip
         elif slots[DIMENSIONS.index(dimension)] // SLOTS_PER_SHARD != shard:
             key = row["customer_id"] if dimension == "customer" else row["restaurant_id"]
-            where = shard_name(dimension, shard)
-            desk.add("places", node, where, f"order {order_id}", _belongs(dimension, key))
+            what = _belongs(dimension, shard_of(key), key)
+            desk.add("places", node, shard_name(dimension, shard), f"order {order_id}", what)
 
 
 async def _check_partitions(desk: Desk, node: Node, dimension: Dimension) -> None:
@@ -64,9 +65,15 @@ async def _check_partitions(desk: Desk, node: Node, dimension: Dimension) -> Non
             desk.add("places", node, shard_name(dimension, shard), name, "lacks the partition of this shard")
 
 
-def _order_shard(dimension: Dimension, order_id: int) -> int:
-    return ids.customer_shard(order_id) if dimension == "customer" else ids.restaurant_shard(order_id)
+def _homes(dimension: Dimension, row: Any) -> Iterable[tuple[str, int]]:
+    """What a row has to live with, and where that is. What an order left that held nothing has no key."""
+    order_id: int | None = row["order_id"]
+    if row["key"] is not None:
+        yield row["key"], shard_of(row["key"])
+    if order_id is not None:
+        shard = ids.customer_shard if dimension == "customer" else ids.restaurant_shard
+        yield f"order {order_id}", shard(order_id)
 
 
-def _belongs(dimension: Dimension, key: str) -> str:
-    return f"belongs to {shard_name(dimension, shard_of(key))}, as {key} does"
+def _belongs(dimension: Dimension, shard: int, name: str) -> str:
+    return f"belongs to {shard_name(dimension, shard)}, as {name} does"

@@ -83,7 +83,7 @@ UNION ALL
 SELECT 'dish ' || restaurant_id || '/' || item_id, restaurant_id, NULL
   FROM restaurants.stock WHERE shard = $1
 UNION ALL
-SELECT 'hold of order ' || order_id, restaurant_id, order_id
+SELECT 'hold of order ' || order_id, nullif(restaurant_id, ''), order_id  -- '': fell before it held anything
   FROM restaurants.holds WHERE shard = $1;
 
 -- name: log_size

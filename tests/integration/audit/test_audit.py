@@ -25,6 +25,13 @@ async def test_a_town_that_nobody_spoilt_is_clean_and_all_of_it_was_looked_at(to
     }  # fmt: skip
 
 
+async def test_an_order_that_fell_without_holding_anything_is_no_difference(town: Town) -> None:
+    await town.place("fallen", 7, 3, dishes={"stew": 1})
+    await town.advance("fallen", "rejected", "restaurant")
+    await town.pump()
+    assert await town.faults() == []
+
+
 @dataclass(frozen=True)
 class Spoilt:
     """SQL that spoils one order ($1: its shard, $2: its id), and what the audit must say."""
