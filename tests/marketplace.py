@@ -63,9 +63,13 @@ class Marketplace:
         try:
             yield market
         finally:
-            for process in market._processes:
-                await process.close()
-            await market.stock.close()
+            await market.close()
+
+    async def close(self) -> None:
+        """End its processes."""
+        for process in self._processes:
+            await process.close()
+        await self.stock.close()
 
     def process(self, router: Router | None = None) -> OrdersService:
         """Another process of the orders service, with connections and order numbers of its own."""
