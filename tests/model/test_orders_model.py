@@ -38,8 +38,8 @@ Result = TypeVar("Result")
 COMMON: dict[str, Any] = {
     "deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True, "database": None,
 }  # fmt: skip
-settings.register_profile("dev", max_examples=200, stateful_step_count=30, **COMMON)
-settings.register_profile("soak", max_examples=1500, stateful_step_count=60, **COMMON)
+settings.register_profile("dev", max_examples=120, stateful_step_count=30, **COMMON)
+settings.register_profile("soak", max_examples=2000, stateful_step_count=60, **COMMON)
 
 COURIERS = (COURIER, "courier-2")
 PROCESSES = st.sampled_from((0, 1))
@@ -259,6 +259,9 @@ class OrdersMachine(RuleBasedStateMachine):
         if refused is None:
             assert isinstance(answer, c.Order), (answer, event, role, placed.model)
             assert (answer.state, answer.version) == (placed.model.state, placed.model.version)
+            assert answer == self.world.run(self.market.get(answer)), (
+                "the answer is what everybody then reads"
+            )
         else:
             assert answer == refused, (event, role, placed.model)
         self.touched = [placed]
