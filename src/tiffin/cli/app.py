@@ -2,24 +2,36 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import FrameType
+from typing import Annotated, Any, Literal, NoReturn
 
 import cyclopts
 import msgspec
 import uvloop
 from cyclopts import Parameter
+from cyclopts.validators import Number
 from rich.console import Console
 
 from tiffin.cli.config import FILE, Config, ConfigError, read_config
 from tiffin.observability.logs import configure_logs
+from tiffin.primitives.errors import Unavailable
+
+HOURS_MAX = 10 * 365 * 24
+"""Ten years: no token is meant to be valid for ever."""
 
 app = cyclopts.App(name="tiffin", help="An order platform for on-demand delivery, on PostgreSQL.")
 
 ConfigFile = Annotated[Path, Parameter(name="--config", help="The configuration; it need not exist.")]
 Role = Literal["customer", "restaurant", "courier", "operator"]
+Count = Annotated[int, Parameter(validator=Number(gte=1))]
+Port = Annotated[int, Parameter(validator=Number(gte=0, lte=65535))]
+Hours = Annotated[float, Parameter(validator=Number(gt=0, lte=HOURS_MAX))]
+Seconds = Annotated[float, Parameter(validator=Number(gte=1))]
+Speed = Annotated[float, Parameter(validator=Number(gt=0))]
 
 console = Console()
 
@@ -28,12 +40,12 @@ def main() -> None:
     """The console script."""
     try:
         app()
-    except ConfigError as error:
+    except (ConfigError, Unavailable, OSError) as error:
         raise SystemExit(f"tiffin: {error}") from None
 
 
 @app.command
-def up(*, host: str | None = None, port: int | None = None, config: ConfigFile = FILE) -> None:
+def up(*, host: str | None = None, port: Port | None = None, config: ConfigFile = FILE) -> None:
     """Start the whole platform in this process, with an embedded PostgreSQL unless nodes are configured.
 
     Parameters
@@ -52,7 +64,7 @@ def up(*, host: str | None = None, port: int | None = None, config: ConfigFile =
 
 
 @app.command
-def token(role: Role, subject: str, *, hours: float = 24, config: ConfigFile = FILE) -> None:
+def token(role: Role, subject: str, *, hours: Hours = 24, config: ConfigFile = FILE) -> None:
     """Print a bearer token.
 
     Parameters
@@ -79,7 +91,7 @@ def token(role: Role, subject: str, *, hours: float = 24, config: ConfigFile = F
 
 
 @app.command
-def demo(*, orders: int = 2000, seed: int = 1, config: ConfigFile = FILE) -> None:
+def demo(*, orders: Count = 2000, seed: int = 1, config: ConfigFile = FILE) -> None:
     """Start the platform, drive a whole day of orders through it over HTTP, audit it, and tell what happened.
 
     Parameters
@@ -99,8 +111,8 @@ def demo(*, orders: int = 2000, seed: int = 1, config: ConfigFile = FILE) -> Non
 def replay(
     file: Path,
     *,
-    speed: float | None = None,
-    limit: int | None = None,
+    speed: Speed | None = None,
+    limit: Count | None = None,
     city: str | None = None,
     journal: Path | None = None,
     config: ConfigFile = FILE,
@@ -162,7 +174,9 @@ def shards(*, config: ConfigFile = FILE) -> None:
 
 
 @app.command
-def bench(*, seconds: float = 10, rounds: int = 3, callers: int = 64, config: ConfigFile = FILE) -> None:
+def bench(
+    *, seconds: Seconds = 10, rounds: Count = 3, callers: Count = 64, config: ConfigFile = FILE
+) -> None:
     """Measure: orders over HTTP, and the write path beside pgbench, with CPU an order from /proc.
 
     Parameters
@@ -185,7 +199,14 @@ def _configure(file: Path) -> Config:
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run to the end, or until SIGINT or SIGTERM; then a server that was started for it is stopped, too."""
+    signal.signal(signal.SIGTERM, _end)
     try:
-        return asyncio.Runner(loop_factory=uvloop.new_event_loop).run(work)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(work)
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def _end(number: int, _: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)

@@ -41,7 +41,7 @@ class Selection:
 async def demo(file: Path, config: Config, orders: int, seed: int, console: Console) -> bool:
     """The built-in day. True if nothing unexpected happened and the audit is clean."""
     if running := find(config.data_directory):
-        raise SystemExit(f"a server is up at {running.url}: stop it first, the demo starts its own")
+        raise SystemExit(f"tiffin: a server is up at {running.url}: stop it first, the demo starts its own")
     policy = msgspec.structs.replace(config.policy, payment_s=DEMO_PAYMENT_S)
     hurried = msgspec.structs.replace(config, policy=policy)
     console.print(f"A day of {orders:,} orders in half a minute, over HTTP.", highlight=False)
@@ -53,8 +53,8 @@ async def replay(file: Path, config: Config, csv: Path, selection: Selection, co
     """A day from a file. True if nothing unexpected happened and the audit is clean."""
     try:
         day = select(read_orders(csv), selection.city, selection.limit)
-    except (OSError, BadFile) as error:
-        raise ConfigError(f"{csv}: {error}") from error
+    except BadFile as error:
+        raise ConfigError(str(error)) from error
     if not day:
         raise ConfigError(f"{csv}: no orders of {selection.city or 'any city'} in it")
     return await _drive(file, config, day, selection, console, {})

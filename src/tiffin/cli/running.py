@@ -1,5 +1,6 @@
 """The running server of a data directory: how it says that it is up, and how others find or start it."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -27,6 +28,20 @@ class Running(msgspec.Struct, frozen=True):
 
 def _file(data_directory: Path) -> Path:
     return data_directory / "up.json"
+
+
+@contextmanager
+def claim(data_directory: Path) -> Generator[None]:
+    """While inside, no other process becomes the server of this data directory. `SystemExit` if one is."""
+    data_directory.mkdir(parents=True, exist_ok=True)
+    with (data_directory / "up.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            other = find(data_directory)
+            who = f"process {other.pid} at {other.url}" if other else "another process is starting"
+            raise SystemExit(f"tiffin: already up: {who}") from None
+        yield
 
 
 @contextmanager

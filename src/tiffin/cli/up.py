@@ -9,14 +9,17 @@ from rich.panel import Panel
 
 from tiffin.cli.config import Config
 from tiffin.cli.platform import open_platform
-from tiffin.cli.running import announce, find
+from tiffin.cli.running import announce, claim
 from tiffin.gateway.server import serve
 
 
 async def up(config: Config, console: Console) -> None:
     """Run until SIGINT or SIGTERM."""
-    if other := find(config.data_directory):
-        raise SystemExit(f"already up: process {other.pid} at {other.url}")
+    with claim(config.data_directory):
+        await _run(config, console)
+
+
+async def _run(config: Config, console: Console) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
