@@ -93,7 +93,9 @@ class Bench:
         self._connections: set[int] = set()
         self._direct = direct
         self._gatekeeper = gatekeeper
-        self.group: GroupCommit[Write, int] = GroupCommit(node, self._run, self._settle, key=lambda w: w.key)
+        self.group: GroupCommit[Write, int] = GroupCommit(
+            node, self._run, self._settle, key=lambda w: (w.key, 0)
+        )
 
     @classmethod
     @asynccontextmanager
@@ -124,7 +126,7 @@ class Bench:
         return found
 
     def lane(self, write: Write) -> int:
-        return hash((write.key,)) % LANES
+        return write.key % LANES
 
     async def submit(self, write: Write, within_s: float = 30.0) -> int:
         return await self.group.submit(write, within_s)

@@ -5,7 +5,8 @@ The six rules (docs/decisions/0003):
 1. No lingering. A batch is what gathered while the last one was in flight.
 2. A lane per connection. Operations with the same key always take the same lane, in their order, and no
    two of them share a batch: no deadlocks, no lost updates. A batch is sorted by key, so that batches of
-   different processes lock rows in the same order.
+   different processes lock rows in the same order. A lane has its own shards: a statement then opens half
+   as many partitions, which is what costs PostgreSQL most after the rows themselves.
 3. One bad row never sinks its neighbours: the batch is split and tried again.
 4. A caller that gives up is dropped before the send, never in mid-commit.
 5. An outcome that cannot be known (connection lost in COMMIT) is settled by reading, never by guessing.
@@ -29,6 +30,9 @@ Result = TypeVar("Result")
 Run = Callable[[Connection, Sequence[Operation]], Awaitable[Sequence[Result]]]
 """Carries a batch out in one statement; one result an operation, in the same order."""
 
+Key = tuple[int, int]
+"""What an operation touches: the shard, and which row there."""
+
 Settle = Callable[[Connection, Sequence[Operation]], Awaitable[Sequence[Result | None]]]
 """After a lost connection: what each operation came to, by reading; None if it did not happen."""
 
@@ -48,7 +52,7 @@ class _Entry(Generic[Operation, Result]):
 
     __slots__ = ("future", "key", "operation", "sent", "tries")
 
-    def __init__(self, key: Any, operation: Operation, future: "asyncio.Future[Result]") -> None:
+    def __init__(self, key: Key, operation: Operation, future: "asyncio.Future[Result]") -> None:
         self.key = key
         self.operation = operation
         self.future = future
@@ -80,7 +84,7 @@ class GroupCommit(Generic[Operation, Result]):
         node: Node,
         run: "Run[Operation, Result]",
         settle: "Settle[Operation, Result]",
-        key: Callable[[Operation], int],
+        key: Callable[[Operation], Key],
     ) -> None:
         self._key = key
         self._lanes = [_Lane(node, run, settle) for _ in range(LANES)]
@@ -94,7 +98,7 @@ class GroupCommit(Generic[Operation, Result]):
         key = self._key(operation)
         loop = asyncio.get_running_loop()
         entry: _Entry[Operation, Result] = _Entry(key, operation, loop.create_future())
-        self._lanes[hash((key,)) % LANES].add(entry)
+        self._lanes[key[0] % LANES].add(entry)
         timer = loop.call_later(within_s, entry.expire)
         try:
             return await entry.future
@@ -143,7 +147,7 @@ class _Lane(Generic[Operation, Result]):
     def _collect(self) -> list[_Entry[Operation, Result]]:
         """What is waiting, at most one operation a key; a second one on the same key keeps its place."""
         batch: list[_Entry[Operation, Result]] = []
-        keys: set[Any] = set()
+        keys: set[Key] = set()
         again: list[_Entry[Operation, Result]] = []
         while self._waiting and len(batch) < BATCH_MAX:
             entry = self._waiting.popleft()
@@ -290,7 +294,7 @@ async def _end_backend(connection: Connection, backend: tuple[int, str]) -> None
         await asyncio.sleep(RECONNECT_PAUSE_S)
 
 
-def _by_key(entry: _Entry[Any, Any]) -> int:
+def _by_key(entry: _Entry[Any, Any]) -> Key:
     return entry.key
 
 

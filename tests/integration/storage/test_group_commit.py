@@ -276,7 +276,7 @@ async def test_two_processes_writing_the_same_rows_never_deadlock(commits: Node)
     async def settle(_: Any, batch: Sequence[int]) -> list[None]:
         raise AssertionError(f"no connection was lost: {batch}")
 
-    groups = [group_commit.GroupCommit(commits, locking, settle, key=int) for _ in range(2)]
+    groups = [group_commit.GroupCommit(commits, locking, settle, key=lambda key: (key, 0)) for _ in range(2)]
     before = await commits.fetchrow(deadlocks)
     for seed in range(10):
         keys = list(range(60))

@@ -56,7 +56,7 @@ class RestaurantCopy:
 
     async def _write(self, rows: Sequence[OrderRow]) -> None:
         by_node: dict[Node, list[OrderRow]] = {}
-        for row in sorted(rows, key=lambda row: row.id):
+        for row in sorted(rows, key=lambda row: (restaurant_shard(row.id), row.id)):
             shard = restaurant_shard(row.id)
             by_node.setdefault(self._router.node("restaurant", shard), []).append(row._replace(shard=shard))
         for node, copies in by_node.items():

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from tiffin.events.reader import QUERIES as LOG_QUERIES
 from tiffin.services.orders.order import OrderRow
 from tiffin.services.orders.transition import Moved
+from tiffin.storage.group_commit import Key
 from tiffin.storage.node import Connection
 from tiffin.storage.queries import load_queries
 
@@ -13,9 +14,9 @@ SINGLES_MAX = 6
 """Up to so many orders are read one by one: a statement for many costs PostgreSQL what ten single ones do."""
 
 
-def key_of(moved: Moved) -> int:
+def key_of(moved: Moved) -> Key:
     """What an operation touches: its order."""
-    return moved.row.id
+    return moved.row.shard, moved.row.id
 
 
 async def place(connection: Connection, placed: Sequence[Moved]) -> list[bool]:

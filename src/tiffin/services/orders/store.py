@@ -15,7 +15,7 @@ from tiffin.services.orders.transition import Moved
 from tiffin.sharding.order_id import customer_shard
 from tiffin.sharding.router import Router
 from tiffin.sharding.slots import Dimension, shard_of
-from tiffin.storage.group_commit import GroupCommit
+from tiffin.storage.group_commit import GroupCommit, Key
 from tiffin.storage.node import Node
 
 Answer = TypeVar("Answer")
@@ -34,7 +34,7 @@ class OrderStore:
             node.name: _group(node, statements.move, statements.settle_move) for node in router.nodes
         }
         self._reads = {
-            node.name: GroupCommit(node, statements.read, statements.read_again, key=_order_id)
+            node.name: GroupCommit(node, statements.read, statements.read_again, key=_itself)
             for node in router.nodes
         }
 
@@ -102,5 +102,5 @@ def _group(
     return GroupCommit(node, run, settle, key=statements.key_of)
 
 
-def _order_id(place: tuple[int, int]) -> int:
-    return place[1]
+def _itself(place: Key) -> Key:
+    return place

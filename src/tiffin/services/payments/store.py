@@ -152,8 +152,8 @@ def _commits(node: Node, run: Run[Change, bool], settle: Settle[Change, bool]) -
     return GroupCommit(node, run, settle, _lane_key)
 
 
-def _lane_key(change: Change) -> int:
-    return change.payment.order_id
+def _lane_key(change: Change) -> tuple[int, int]:
+    return change.payment.shard, change.payment.order_id
 
 
 def _start_row(change: Change) -> tuple[object, ...]:

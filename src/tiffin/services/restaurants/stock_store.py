@@ -24,7 +24,7 @@ from tiffin.sharding.partitions import is_missing_partition
 from tiffin.sharding.read_many import SHARDS_MAX, batches_of_shards
 from tiffin.sharding.router import Router
 from tiffin.sharding.slots import shard_of
-from tiffin.storage.group_commit import GroupCommit
+from tiffin.storage.group_commit import GroupCommit, Key
 from tiffin.storage.node import Connection, Node
 from tiffin.storage.queries import load_queries
 
@@ -121,7 +121,7 @@ class StockStore:
     def _group(self, node: Node) -> GroupCommit[Command, Result]:
         group = self._groups.get(node)
         if group is None:
-            group = self._groups[node] = GroupCommit(node, self._run, _again, _order_id)
+            group = self._groups[node] = GroupCommit(node, self._run, _again, _order)
         return group
 
     async def _run(self, connection: Connection, commands: Sequence[Command]) -> list[Result]:
@@ -162,8 +162,8 @@ class StockStore:
         return {row["order_id"] for rows in answers for row in rows}
 
 
-def _order_id(command: Command) -> int:
-    return command.order_id
+def _order(command: Command) -> Key:
+    return shard_of_command(command), command.order_id
 
 
 def _found_nothing(result: Result) -> bool:
