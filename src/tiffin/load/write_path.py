@@ -46,6 +46,10 @@ class Side:
     server_cpu_us: float
     """Microseconds an order."""
 
+    @property
+    def cpu_us(self) -> float:
+        return self.client_cpu_us + self.server_cpu_us
+
 
 @dataclass(frozen=True)
 class Round:
@@ -56,7 +60,13 @@ class Round:
 
     @property
     def ratio(self) -> float:
+        """Of orders a second."""
         return self.ours.per_second / self.pgbench.per_second
+
+    @property
+    def cpu_ratio(self) -> float:
+        """Of CPU an order, client and server: how many of ours cost what one of pgbench's does."""
+        return self.pgbench.cpu_us / self.ours.cpu_us
 
 
 @dataclass(frozen=True)
@@ -71,6 +81,11 @@ class WritePathResult:
     def ratio(self) -> float:
         """The median of the rounds."""
         return statistics.median(each.ratio for each in self.rounds)
+
+    @property
+    def cpu_ratio(self) -> float:
+        """The median of the rounds; hardly depends on what else the machine does."""
+        return statistics.median(each.cpu_ratio for each in self.rounds)
 
 
 async def bench_write_path(
