@@ -28,25 +28,7 @@ CREATE INDEX orders_due ON orders.orders (due_at) WHERE due_at IS NOT NULL;
 
 -- The restaurant dimension: a full copy, kept by a reader of the log, never ahead of the truth.
 CREATE TABLE orders.orders_by_restaurant (
-    shard smallint NOT NULL,
-    id bigint NOT NULL,
-    customer_id text NOT NULL,
-    restaurant_id text NOT NULL,
-    state text NOT NULL,
-    version int NOT NULL CHECK (version > 0),
-    placed_at timestamptz NOT NULL,
-    updated_at timestamptz NOT NULL,
-    due_at timestamptz,
-    scheduled_for timestamptz,
-    accepted_at timestamptz,
-    payment_method text NOT NULL,
-    total bigint NOT NULL CHECK (total >= 0),
-    currency text NOT NULL,
-    courier_id text,
-    reason text,
-    details text NOT NULL,
-    idempotency_key text NOT NULL,
-    request_hash bytea NOT NULL,
+    LIKE orders.orders INCLUDING CONSTRAINTS,
     PRIMARY KEY (shard, id)
 ) PARTITION BY LIST (shard);
 COMMENT ON TABLE orders.orders_by_restaurant IS 'dimension: restaurant, fillfactor: 80';
