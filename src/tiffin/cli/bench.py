@@ -14,7 +14,7 @@ from tiffin.cli.nodes import open_nodes
 from tiffin.cli.platform import CONSUMER_NAMES, utc_now
 from tiffin.cli.running import running_server
 from tiffin.events.consumer import backlog
-from tiffin.load.bench import bench_http
+from tiffin.load.bench import HttpBench, bench_http
 from tiffin.load.report import bench_table
 from tiffin.load.write_path import WritePathResult, bench_write_path
 from tiffin.sharding.router import Router
@@ -33,16 +33,20 @@ async def bench(
         assert nodes.postmaster is not None
         with running_server(http.data_directory, ["--config", str(file)], environment) as server:
             pids = {"server": server.pid, "PostgreSQL": nodes.postmaster}
-            for _ in range(rounds):
+            done: list[HttpBench] = []
+            for number in range(1, rounds + 1):
                 name = uuid4().hex[:8]
-                measured = await bench_http(
-                    server.url, mint_for(http), pids, lambda: _settled(nodes.all), name, callers, seconds
-                )
-                console.print(bench_table(measured))
+                with console.status(f"orders over HTTP, round {number} of {rounds}"):
+                    measured = await bench_http(
+                        server.url, mint_for(http), pids, lambda: _settled(nodes.all), name, callers, seconds
+                    )
+                done.append(measured)
+            console.print(bench_table(done))
     async with open_nodes(_aside(config, "write-path")) as nodes:
         assert nodes.postmaster is not None
         router = await Router.open(nodes.all)
-        result = await bench_write_path(router, nodes.postmaster, utc_now, callers, int(seconds), rounds)
+        with console.status("the write path and pgbench, in turns"):
+            result = await bench_write_path(router, nodes.postmaster, utc_now, callers, int(seconds), rounds)
     console.print(_write_path_table(result))
 
 

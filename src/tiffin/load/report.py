@@ -1,6 +1,7 @@
 """A run on the terminal: progress while it goes on, tables when it is over."""
 
 from collections import Counter
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -59,20 +60,20 @@ def summary_tables(summary: Summary) -> list[Table | Text]:
     return parts
 
 
-def bench_table(bench: HttpBench) -> Table:
-    """What a placed order costs over HTTP."""
-    table = Table(title=f"Placing over HTTP, {bench.callers} callers", title_justify="left")
-    for column in ("orders", "orders/s", "p50", "p99", "max"):
+def bench_table(rounds: Sequence[HttpBench]) -> Table:
+    """What a placed order costs over HTTP, a row a round."""
+    table = Table(title=f"Placing over HTTP, {rounds[0].callers} callers", title_justify="left")
+    for column in ("orders", "orders/s", "p50", "p99"):
         table.add_column(column, justify="right")
-    for process in bench.cpu_us:
-        table.add_column(f"CPU {process}", justify="right")
-    table.add_column("CPU in all", justify="right", style="bold")
-    latency = bench.latency
-    table.add_row(
-        f"{bench.orders:,}", f"{bench.orders_per_s:,.0f}", _ms(latency.p50_s), _ms(latency.p99_s),
-        _ms(latency.max_s), *(f"{us:.0f} us" for us in bench.cpu_us.values()),
-        f"{sum(bench.cpu_us.values()):.0f} us",
-    )  # fmt: skip
+    for process in rounds[0].cpu_us:
+        table.add_column(f"{process} CPU", justify="right")
+    table.add_column("CPU an order", justify="right", style="bold")
+    for bench in rounds:
+        table.add_row(
+            f"{bench.orders:,}", f"{bench.orders_per_s:,.0f}", _ms(bench.latency.p50_s),
+            _ms(bench.latency.p99_s), *(f"{us:.0f} us" for us in bench.cpu_us.values()),
+            f"{sum(bench.cpu_us.values()):.0f} us",
+        )  # fmt: skip
     return table
 
 

@@ -1,4 +1,4 @@
-"""Time as an argument: whoever needs the moment is given a `Clock`; only `tiffin.cli` hands out the real one."""
+"""Time as an argument: whoever needs the moment is given a `Clock`; only `tiffin.cli` hands out the real."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -103,7 +103,7 @@ async def test_the_bench_counts_what_it_placed_after_the_warm_up_and_waits_for_t
     assert bench.orders == len(run) == bench.latency.count
     assert bench.orders_per_s > 0
     assert len({request.body for request in scripted.asked if request.path == "/v1/quotes"}) > BASKETS / 2
-    assert f"{bench.orders:,}" in text_of(bench_table(bench))
+    assert f"{bench.orders:,}" in text_of(bench_table([bench]))
 
 
 async def test_the_bench_tells_what_was_not_placed(scripted):
