@@ -39,7 +39,7 @@ COMMON: dict[str, Any] = {
     "deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True, "database": None,
 }  # fmt: skip
 settings.register_profile("dev", max_examples=120, stateful_step_count=30, **COMMON)
-settings.register_profile("soak", max_examples=2000, stateful_step_count=60, **COMMON)
+settings.register_profile("soak", max_examples=600, stateful_step_count=60, **COMMON)
 
 COURIERS = (COURIER, "courier-2")
 PROCESSES = st.sampled_from((0, 1))

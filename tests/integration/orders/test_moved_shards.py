@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 import msgspec
 import pytest
 
+import databases
 from manual_clock import ManualClock
 from marketplace import Marketplace, move_shard, refusal_of
 from tiffin.rpc import contracts as c
@@ -13,6 +14,7 @@ from tiffin.services.orders.consumers import RestaurantCopy
 from tiffin.services.orders.service import OrdersService
 from tiffin.sharding.router import Router
 from tiffin.sharding.slots import shard_of
+from tiffin.storage.embedded import EmbeddedServer
 from tiffin.storage.node import Node
 
 
@@ -37,12 +39,21 @@ class Move:
         return await move_shard(self.nodes, "restaurant", shard_of(self.market.restaurant))
 
 
+@pytest.fixture(scope="module")
+async def nodes(server: EmbeddedServer) -> AsyncIterator[list[Node]]:
+    """Nodes of one's own: other tests count on where the shards of the shared ones are."""
+    names = ["spring", "summer", "autumn", "winter"]
+    nodes = await databases.open_platform(server, names)
+    yield nodes
+    for node in nodes:
+        await node.close()
+    await databases.drop_platform(server, names)
+
+
 @pytest.fixture
-async def move(
-    four_nodes: list[Node], clock: ManualClock, new_id: Callable[[str], str]
-) -> AsyncIterator[Move]:
-    async with Marketplace.open(await Router.open(four_nodes), clock, new_id) as market:
-        yield Move(market, four_nodes)
+async def move(nodes: list[Node], clock: ManualClock, new_id: Callable[[str], str]) -> AsyncIterator[Move]:
+    async with Marketplace.open(await Router.open(nodes), clock, new_id) as market:
+        yield Move(market, nodes)
 
 
 async def test_an_order_placed_by_a_stale_process_lands_on_the_new_node(move: Move) -> None:

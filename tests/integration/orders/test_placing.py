@@ -8,6 +8,7 @@ import pytest
 from marketplace import EXTRA, FEE, PRICE, Marketplace, attempt, refusal_of
 from tiffin.primitives.errors import Refusal, Unavailable
 from tiffin.rpc import contracts as c
+from tiffin.sharding.slots import shard_of
 
 encode = msgspec.json.encode
 
@@ -233,6 +234,17 @@ async def test_limited_portions_are_held_for_the_order_and_a_retry_holds_no_more
     assert encode(await market.place(request)) == encode(order), (
         "the last portions are sold: still its answer"
     )
+
+
+async def test_a_retry_does_not_hold_portions_not_even_for_a_moment(market: Marketplace) -> None:
+    await market.bake(2)
+    request = market.cake_request()
+    order = await market.place(request)
+    for process in (market.orders, market.process()):
+        await market.place(request, orders=process)
+    node = market.router.node("restaurant", shard_of(market.restaurant))
+    holds = "SELECT order_id FROM restaurants.holds WHERE restaurant_id = $1"
+    assert [row[0] for row in await node.fetch(holds, market.restaurant)] == [int(order.id)]
 
 
 async def test_a_hundred_customers_for_the_last_portions_never_get_more(either_market: Marketplace) -> None:
