@@ -19,11 +19,13 @@ START_TIMEOUT_S = 60
 class TiffinProcess:
     """A server on a port of its own. After `kill` and `start` it is at the same address."""
 
-    def __init__(self, data_directory: Path, **policy: float) -> None:
+    def __init__(self, data_directory: Path, *, nodes: str = "", **policy: float) -> None:
+        """`nodes` as in TIFFIN_NODES; none: the embedded server's database."""
         self.data_directory = data_directory
         self.environment = {
             **os.environ,
             "TIFFIN_DATA_DIRECTORY": str(data_directory),
+            "TIFFIN_NODES": nodes,
             **{f"TIFFIN_POLICY_{name.upper()}": str(value) for name, value in policy.items()},
         }
         self._tokens = Tokens(read_secret(data_directory), lambda: datetime.now(UTC))

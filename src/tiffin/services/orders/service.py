@@ -120,7 +120,13 @@ class OrdersService:
     async def _place(self, context: c.CallContext, customer_id: str, request: c.PlaceOrder) -> c.Order:
         request_hash = blake2b(_encoder.encode(request), digest_size=16).digest()
         try:
-            row, details = await self._prepare(context, customer_id, request, request_hash)
+            row, details, basket = await self._prepare(context, customer_id, request, request_hash)
+            if basket.limited_items:
+                # A retry must not hold portions again, not for a moment: they may be the last for somebody.
+                placed = await self._store.by_key(customer_id, request.idempotency_key)
+                if placed is not None:
+                    return self._answer_again(placed, request_hash)
+                await self._hold(context, row.id, basket)
         except Refusal:
             # A price, a menu or the stock may have changed since the first try; its answer has not.
             placed = await self._store.by_key(customer_id, request.idempotency_key)
@@ -142,8 +148,8 @@ class OrdersService:
 
     async def _prepare(
         self, context: c.CallContext, customer_id: str, request: c.PlaceOrder, request_hash: bytes
-    ) -> tuple[OrderRow, Details]:
-        """Everything an order needs before it is stored: price, address, portions, id."""
+    ) -> tuple[OrderRow, Details, c.PricedBasket]:
+        """Everything an order needs before portions are held for it: price, address, id."""
         now = self._clock()
         scheduled_for = self._schedule(request.scheduled_for, now)
         basket = await self._price(context, request.restaurant_id, request.lines, scheduled_for or now)
@@ -151,8 +157,6 @@ class OrdersService:
         address = await self._address(context, customer_id, request.address_id)
         customer_slot, restaurant_slot = slot_of(customer_id), slot_of(request.restaurant_id)
         order_id = ids.make(await self._sequence.take(), customer_slot, restaurant_slot)
-        if basket.limited_items:
-            await self._hold(context, order_id, basket)
         details = Details(
             lines=basket.lines, subtotal=basket.subtotal, delivery_fee=basket.delivery_fee,
             address=address, note=request.note, holds_stock=bool(basket.limited_items),
@@ -165,7 +169,7 @@ class OrdersService:
             courier_id=None, reason=None, details=_encoder.encode(details).decode(),
             idempotency_key=request.idempotency_key, request_hash=request_hash,
         )  # fmt: skip
-        return row, details
+        return row, details, basket
 
     async def _price(
         self, context: c.CallContext, restaurant_id: str, lines: list[c.BasketLine], at: datetime
