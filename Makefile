@@ -27,7 +27,7 @@ bench: $(RUNTIME)
 	$(BIN)/tiffin bench
 
 test: $(DEVELOPMENT)
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 soak: $(DEVELOPMENT)
 	$(BIN)/pytest -m soak --timeout 3600
