@@ -2,12 +2,7 @@
 -- New orders and their first events. A row that is there already (same id, or same customer and key) is
 -- left alone and not returned.
 WITH input AS MATERIALIZED (
-    SELECT *
-      FROM unnest($1::smallint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
-                  $7::timestamptz[], $8::timestamptz[], $9::text[], $10::bigint[], $11::text[], $12::text[],
-                  $13::text[], $14::bytea[], $15::text[], $16::text[], $17::text[])
-        AS t (shard, id, customer_id, restaurant_id, state, placed_at, due_at, scheduled_for, payment_method,
-              total, currency, details, idempotency_key, request_hash, type, data, trace)
+    SELECT * FROM unnest($1::orders.placing[])
 ), placed AS (
     INSERT INTO orders.orders (shard, id, customer_id, restaurant_id, state, version, placed_at, updated_at,
                                due_at, scheduled_for, payment_method, total, currency, details,

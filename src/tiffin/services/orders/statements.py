@@ -21,29 +21,19 @@ def key_of(moved: Moved) -> Key:
 
 async def place(connection: Connection, placed: Sequence[Moved]) -> list[bool]:
     """Insert new orders with their events. False: the customer has used that key already."""
-    rows = [moved.row for moved in placed]
-    done = await connection.fetch(
-        QUERIES["place"],
-        [row.shard for row in rows],
-        [row.id for row in rows],
-        [row.customer_id for row in rows],
-        [row.restaurant_id for row in rows],
-        [row.state for row in rows],
-        [row.placed_at for row in rows],
-        [row.due_at for row in rows],
-        [row.scheduled_for for row in rows],
-        [row.payment_method for row in rows],
-        [row.total for row in rows],
-        [row.currency for row in rows],
-        [row.details for row in rows],
-        [row.idempotency_key for row in rows],
-        [row.request_hash for row in rows],
-        [moved.type for moved in placed],
-        [moved.data for moved in placed],
-        [moved.trace for moved in placed],
-    )
+    done = await connection.fetch(QUERIES["place"], [_placing(moved) for moved in placed])
     ids = {record[0] for record in done}
-    return [row.id in ids for row in rows]
+    return [moved.row.id in ids for moved in placed]
+
+
+def _placing(moved: Moved) -> tuple[object, ...]:
+    """`orders.placing`, in the order of its fields."""
+    row = moved.row
+    return (
+        row.shard, row.id, row.customer_id, row.restaurant_id, row.state, row.placed_at, row.due_at,
+        row.scheduled_for, row.payment_method, row.total, row.currency, row.details, row.idempotency_key,
+        row.request_hash, moved.type, moved.data, moved.trace,
+    )  # fmt: skip
 
 
 async def settle_place(connection: Connection, placed: Sequence[Moved]) -> list[bool | None]:
