@@ -19,6 +19,7 @@ from rich.console import Console
 from tiffin.cli.config import FILE, Config, ConfigError, read_config
 from tiffin.observability.logs import configure_logs
 from tiffin.primitives.errors import Unavailable
+from tiffin.storage.migrations import EditedMigration
 
 HOURS_MAX = 10 * 365 * 24
 """Ten years: no token is meant to be valid for ever."""
@@ -40,7 +41,7 @@ def main() -> None:
     """The console script."""
     try:
         app()
-    except (ConfigError, Unavailable, OSError) as error:
+    except (ConfigError, EditedMigration, Unavailable, OSError) as error:
         raise SystemExit(f"tiffin: {error}") from None
 
 
