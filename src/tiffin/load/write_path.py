@@ -29,6 +29,8 @@ WARM_UP_S = 1
 ORDERS_PER_S_MAX = 50_000
 """So many orders are made for each second; whoever places more is done early, and no less right."""
 PLACE_WITHIN_S = 30.0
+PGBENCH_CLIENTS_MAX = 128
+"""A client is a connection, of which a server has 200. More would not make pgbench faster."""
 
 _QUERIES = load_queries("tiffin.load")
 
@@ -159,8 +161,9 @@ class _Bench:
         example = await self.placing.next()
         server = CpuMeter({"postgres": self.postmaster})
         run = await run_pgbench(
-            self.program, self.router.directory.url, self.callers, seconds, example.row.details, example.data
-        )
+            self.program, self.router.directory.url, min(self.callers, PGBENCH_CLIENTS_MAX), seconds,
+            example.row.details, example.data,
+        )  # fmt: skip
         return _side(run.transactions, run.per_second, run.latencies, run.cpu_s, server)
 
 
