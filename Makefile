@@ -27,7 +27,7 @@ bench: $(RUNTIME)
 	$(BIN)/tiffin bench
 
 test: $(DEVELOPMENT)
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 soak: $(DEVELOPMENT)
 	$(BIN)/pytest -m soak --timeout 3600

@@ -15,8 +15,6 @@ from tiffin.gateway.tokens import Tokens
 from tiffin.storage.node import Node
 from tiffin_process import TiffinProcess
 
-pytestmark = pytest.mark.xdist_group("system bad input")
-
 Expected = tuple[int, str]
 INVALID: Expected = (422, "invalid_request")
 TOMORROW = datetime.now(UTC).replace(hour=10, minute=0) + timedelta(days=1)

@@ -1,20 +1,19 @@
 """The commands, as somebody types them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
+import psutil
 
-from system.commands import ORDERS, Demo, tiffin
-from system.town import OPERATOR, Town, database
-from tiffin.cli.running import find
-from tiffin.storage.node import Node
+from system.commands import tiffin
+from system.town import eventually
+from tiffin.cli.running import Running, find
 from tiffin_process import TiffinProcess
-
-# those that need no demo come first: meanwhile the demos' days pass
-pytestmark = [pytest.mark.xdist_group("system demos"), pytest.mark.usefixtures("demos")]
 
 COMMANDS = ("up", "token", "demo", "replay", "audit", "order", "shards", "bench")
 
@@ -65,6 +64,24 @@ def test_what_makes_no_sense_is_told_in_a_line(tmp_path: Path) -> None:
         assert len(lines) == 1, (arguments, each.stderr)
 
 
+async def test_a_demo_that_is_stopped_stops_its_server(data_directory: Path) -> None:
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "tiffin", "demo"], cwd=data_directory,
+        env={**os.environ, "TIFFIN_DATA_DIRECTORY": str(data_directory)},
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+    async def its_server() -> Running | None:
+        return find(data_directory)
+
+    server = await eventually(its_server, "its server is up")
+    demo.terminate()
+    _, told = await asyncio.to_thread(demo.communicate, timeout=60)
+    assert (demo.returncode, told) == (128 + signal.SIGTERM, b"")
+    assert find(data_directory) is None
+    assert not psutil.pid_exists(server.pid)
+
+
 ROWS = """\
 city,day,instance,order_id,poi_id,pick_up_lat,pick_up_lng,drop_off_lat,drop_off_lng,distance_m,placed_s,prep_start_s,ready_s,promised_s,wrapped
 """ + "".join(
@@ -93,125 +110,3 @@ async def test_a_file_is_replayed_as_fast_as_it_goes_and_at_a_speed(data_directo
         assert shown.stdout.count(" 24 ") == 2, "each replay places orders of its own"
         assert find(data_directory) is not None, "the server that was up is still up"
     assert len((data_directory / "journal").read_text().splitlines()) >= 4
-
-
-@pytest.fixture(scope="module")
-def day(demos: Mapping[int, "Future[Demo]"]) -> Demo:
-    return demos[1].result()
-
-
-@pytest.fixture(scope="module")
-def process(day: Demo) -> TiffinProcess:
-    """A server on the day's data, not started yet."""
-    return TiffinProcess(day.directory / ".tiffin")
-
-
-@pytest.fixture(scope="module")
-async def node(process: TiffinProcess) -> AsyncIterator[Node]:
-    """The day's database, which commands then find running."""
-    async with database(process) as node:
-        yield node
-
-
-async def an_order(node: Node, state: str) -> str:
-    row = await node.fetchrow("SELECT id FROM orders.orders WHERE state = $1 LIMIT 1", state)
-    assert row is not None
-    return str(row["id"])
-
-
-def test_the_demo_carries_a_day_and_tells_of_it(day: Demo) -> None:
-    assert day.exit_code == 0, day.printed
-    for words in (
-        "What became of the orders", "delivered and confirmed", "How they were paid", "How long it took",
-        f"{ORDERS} of {ORDERS} orders placed", "Audit: 0 differences", "Looked at",
-    ):  # fmt: skip
-        assert words in day.printed, words
-    assert "unexpected" not in day.printed
-    assert find(day.directory / ".tiffin") is None, "the demo has left its server running"
-
-
-def test_the_audit_of_the_day_is_clean(day: Demo, node: Node) -> None:
-    done = day.tiffin("audit")
-    assert done.returncode == 0, done.stdout
-    assert "Audit: 0 differences" in done.stdout
-    assert f"{ORDERS} orders, {ORDERS} copies" in done.stdout
-
-
-@pytest.mark.parametrize(
-    ("sql", "check", "difference"),
-    [
-        ("UPDATE orders.orders_by_restaurant SET total = total {} 1 WHERE id = $1", "dimensions", "total:"),
-        ("UPDATE orders.orders SET version = version {} 1 WHERE id = $1", "log", "is at version 8"),
-        ("UPDATE log.events SET version = version {} 10 WHERE key = $1::bigint::text AND version % 10 = 3",
-         "log", "versions 1, 2, 4, 5, 6, 7, 13"),
-    ],
-)  # fmt: skip
-async def test_an_altered_row_is_found(day: Demo, node: Node, sql: str, check: str, difference: str) -> None:
-    order_id = await an_order_of_seven_events(node)
-    assert await node.execute(sql.format("+"), int(order_id)) == "UPDATE 1"
-    try:
-        done = await asyncio.to_thread(day.tiffin, "audit")
-    finally:
-        await node.execute(sql.format("-"), int(order_id))
-    assert done.returncode == 1
-    assert any(
-        check in line and f"order {order_id}" in line and difference in line
-        for line in done.stdout.splitlines()
-    ), done.stdout
-
-
-async def an_order_of_seven_events(node: Node) -> str:
-    row = await node.fetchrow(
-        "SELECT id FROM orders.orders WHERE state = 'completed' AND version = 7 LIMIT 1"
-    )
-    assert row is not None
-    return str(row["id"])
-
-
-async def test_an_order_is_shown_with_its_timeline(day: Demo, node: Node) -> None:
-    order_id = await an_order(node, "completed")
-    done = await asyncio.to_thread(day.tiffin, "order", order_id)
-    assert done.returncode == 0, done.stderr
-    for words in (f"Order {order_id}", "completed (version", "Timeline", "placed", "accepted", "delivered",
-                  "customer shard", "restaurant shard"):  # fmt: skip
-        assert words in done.stdout, words
-
-
-def test_the_shards_are_shown(day: Demo, node: Node) -> None:
-    done = day.tiffin("shards")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("0-119 (120 of 120)") == 2
-    assert done.stdout.count(f" {ORDERS} ") == 2
-
-
-def test_an_order_that_does_not_exist_is_not_shown(day: Demo, node: Node) -> None:
-    for order_id in ("1", "abc", "9" * 30):
-        done = day.tiffin("order", order_id)
-        assert (done.returncode, done.stdout) == (1, f"There is no order {order_id}.\n")
-
-
-async def test_a_server_on_the_days_data_serves_it_and_stops_when_asked(
-    day: Demo, process: TiffinProcess, node: Node
-) -> None:
-    order_id = await an_order(node, "completed")
-    with process:
-        token = day.tiffin("token", "operator", "ops").stdout.strip()
-        bearer = {"Authorization": f"Bearer {token}"}
-        async with Town.open(process) as town:
-            found = await town.ask(None, "GET", f"/v1/orders/{order_id}", headers=bearer)
-            assert (found.status, found.json["state"]) == (200, "completed")
-            assert (await town.ask(None, "GET", "/readyz")).status == 200
-
-        refused = day.tiffin("demo")
-        assert refused.returncode == 1
-        assert (
-            refused.stderr
-            == f"tiffin: a server is up at {process.url}: stop it first, the demo starts its own\n"
-        )
-
-        assert process.stop() == 0
-        assert find(process.data_directory) is None
-        process.start()
-        async with Town.open(process) as town:
-            assert (await town.get(OPERATOR, f"/v1/orders/{order_id}")) == found.json
-        assert process.stop() == 0

@@ -18,8 +18,6 @@ from tiffin_process import TiffinProcess
 
 IN_PROGRESS = (409, "request_in_progress")
 
-pytestmark = pytest.mark.xdist_group("system concurrency")
-
 
 @pytest.fixture(scope="module")
 def platform() -> Iterator[TiffinProcess]:

@@ -13,8 +13,6 @@ from system.town import Town, actor, eventually
 from tiffin.services.payments.sandbox.webhooks import sign
 from tiffin_process import TiffinProcess
 
-pytestmark = pytest.mark.xdist_group("system payments")
-
 
 @pytest.fixture(scope="module")
 async def town(platform: TiffinProcess) -> AsyncIterator[Town]:

@@ -7,8 +7,6 @@ import pytest
 from system.town import OPERATOR, WAY, Town, actor
 from tiffin_process import TiffinProcess
 
-pytestmark = pytest.mark.xdist_group("system streams")
-
 
 @pytest.fixture(scope="module")
 async def town(platform: TiffinProcess) -> AsyncIterator[Town]:

@@ -17,8 +17,6 @@ from tiffin.cli.platform import CONSUMER_NAMES
 from tiffin.storage.embedded import EmbeddedServer
 from tiffin_process import TiffinProcess
 
-pytestmark = pytest.mark.xdist_group("system two gateways")
-
 
 @pytest.fixture(scope="module")
 async def pair(server: EmbeddedServer, new_id: Callable[[str], str]) -> AsyncIterator[tuple[Town, Town]]:
