@@ -1,5 +1,6 @@
 """All checks, one after the other."""
 
+from tiffin.audit.deadlines import check_deadlines
 from tiffin.audit.desk import Desk
 from tiffin.audit.dimensions import check_dimensions
 from tiffin.audit.log import check_log
@@ -33,6 +34,7 @@ async def audit(
         await check_places(desk)
         await check_dimensions(desk)
         await check_log(desk)
+        await check_deadlines(desk)
         await check_stock(desk)
         await check_payments(desk, statement)
     if await router.changed(epoch):

@@ -2,6 +2,14 @@
 
 -- name: only_read
 SET default_transaction_read_only = on;
+SET enable_seqscan = on;  -- an audit reads everything
+
+-- name: deadlines_apart
+-- Orders that are due when no deadline says so (swept is null), and deadlines that are no order's.
+SELECT shard, id, o.due_at AS ordered, d.due_at AS swept
+  FROM (SELECT shard, id, due_at FROM orders.orders WHERE shard = ANY($1::smallint[]) AND due_at IS NOT NULL) AS o
+  FULL JOIN orders.deadlines d USING (shard, id, due_at)
+ WHERE o.due_at IS NULL OR d.due_at IS NULL;
 
 -- name: log_end
 -- The last event that is committed now.

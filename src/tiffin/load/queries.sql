@@ -4,6 +4,7 @@
 -- and cost pgbench more than half of what it reaches.
 CREATE SCHEMA bench_twin;
 CREATE TABLE bench_twin.orders (LIKE orders.orders INCLUDING ALL) WITH (fillfactor = 80);
+CREATE TABLE bench_twin.deadlines (LIKE orders.deadlines INCLUDING ALL);
 CREATE TABLE bench_twin.events (LIKE log.events INCLUDING ALL);
 CREATE SEQUENCE bench_twin.numbers CACHE 1024;
 
@@ -33,7 +34,9 @@ WITH placed AS (
             'awaiting_acceptance', 1, now(), now(), now() + interval '5 minutes', NULL, 'cash', 3190, 'COP',
             :details, 'key-' || :customer, '\x000102030405060708090a0b0c0d0e0f')
         ON CONFLICT DO NOTHING
-    RETURNING shard, id, placed_at
+    RETURNING shard, id, placed_at, due_at
+), due AS (
+    INSERT INTO bench_twin.deadlines (due_at, shard, id) SELECT due_at, shard, id FROM placed
 )
 INSERT INTO bench_twin.events (dimension, shard, stream, key, version, type, data, at, trace)
 SELECT 'customer', shard, 'order', id::text, 1, 'order.placed', :data, placed_at, 'request-' || :customer

@@ -122,4 +122,6 @@ _SETTINGS = {
     "timezone": "UTC",
     # A parent with 120 partitions would be planned anew for every call (docs/decisions/0004).
     "plan_cache_mode": "force_generic_plan",
+    # A kept plan made while a table was empty would read all of it when it has grown.
+    "enable_seqscan": "off",
 }

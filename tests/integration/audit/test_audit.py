@@ -81,9 +81,20 @@ SPOILT = [
     ),
     Spoilt(
         "an order is gone", "cash",
-        "DELETE FROM orders.orders WHERE shard = $1 AND id = $2",
+        "WITH over AS (DELETE FROM orders.deadlines WHERE shard = $1 AND id = $2)"
+        " DELETE FROM orders.orders WHERE shard = $1 AND id = $2",
         "dimensions", "is a copy of no order",
         too=[("log", "order {id}", "has events, but there is no such order")],
+    ),
+    Spoilt(
+        "a deadline is not in the sweeper's table", "cash",
+        "DELETE FROM orders.deadlines WHERE shard = $1 AND id = $2",
+        "deadlines", "is due at {due_at}, which the sweeper does not know",
+    ),
+    Spoilt(
+        "the sweeper's table has a deadline too many", "cash",
+        "INSERT INTO orders.deadlines SELECT '2040-01-01T00:00Z', $1, $2",
+        "deadlines", "is not due at 2040-01-01 00:00:00+00:00, as the sweeper believes",
     ),
     Spoilt(
         "a copy lies in another shard", "cash",
@@ -288,9 +299,12 @@ async def _names(order: Row) -> dict[str, object]:
     row = await order.truth.fetchrow(
         "SELECT id FROM payments.payments WHERE order_id = $1 AND state <> 'declined'", order.id
     )
+    due = await order.truth.fetchrow(
+        "SELECT due_at FROM orders.orders WHERE shard = $1 AND id = $2", order.shard, order.id
+    )
     return {
         "id": order.id, "shard": order.shard, "copy_shard": order.copy_shard, "paid": row and row["id"],
-        "next": order.id + (1 << 20),
+        "next": order.id + (1 << 20), "due_at": due and due["due_at"],
     }  # fmt: skip
 
 

@@ -35,8 +35,9 @@ HOME = c.Address(
     id="home", label="Home", street="Calle 1", city="Cali", place=c.Place(latitude=3, longitude=-76)
 )
 TABLES = (
-    "orders.orders", "orders.orders_by_restaurant", "log.events", "log.cursors", "users.customers",
-    "restaurants.restaurants", "restaurants.stock", "restaurants.holds", "payments.payments",
+    "orders.orders", "orders.orders_by_restaurant", "orders.deadlines", "log.events", "log.cursors",
+    "users.customers", "restaurants.restaurants", "restaurants.stock", "restaurants.holds",
+    "payments.payments",
 )  # fmt: skip
 
 CARRIED: tuple[tuple[str, Role], ...] = (

@@ -12,6 +12,9 @@ WITH input AS MATERIALIZED (
       FROM input
         ON CONFLICT DO NOTHING
     RETURNING id
+), due AS (
+    INSERT INTO orders.deadlines (due_at, shard, id)
+    SELECT due_at, shard, id FROM input JOIN placed USING (id) WHERE due_at IS NOT NULL
 ), logged AS (
     INSERT INTO log.events (dimension, shard, stream, key, version, type, data, at, trace)
     SELECT 'customer', shard, 'order', id::text, 1, type, data, placed_at, trace
@@ -27,8 +30,10 @@ SELECT id FROM placed;
 WITH input AS MATERIALIZED (
     SELECT *
       FROM unnest($1::smallint[], $2::bigint[], $3::int[], $4::text[], $5::timestamptz[], $6::timestamptz[],
-                  $7::timestamptz[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])
-        AS t (shard, id, version, state, updated_at, due_at, accepted_at, courier_id, reason, type, data, trace)
+                  $7::timestamptz[], $8::timestamptz[], $9::text[], $10::text[], $11::text[], $12::text[],
+                  $13::text[])
+        AS t (shard, id, version, state, updated_at, was_due_at, due_at, accepted_at, courier_id, reason,
+              type, data, trace)
 ), moved AS (
     INSERT INTO orders.orders AS o (shard, id, customer_id, restaurant_id, state, version, placed_at, updated_at,
                                     due_at, accepted_at, payment_method, total, currency, courier_id, reason,
@@ -42,6 +47,22 @@ WITH input AS MATERIALIZED (
            reason = excluded.reason
      WHERE o.version = excluded.version - 1
     RETURNING o.id, o.customer_id
+), over AS (
+    DELETE FROM orders.deadlines
+     WHERE ctid = ANY (ARRAY(
+           SELECT d.place
+             FROM input i JOIN moved USING (id)
+            CROSS JOIN LATERAL (
+                  SELECT ctid AS place
+                    FROM orders.deadlines
+                   WHERE due_at = i.was_due_at AND shard = i.shard AND id = i.id
+                  OFFSET 0) AS d
+            WHERE i.due_at IS DISTINCT FROM i.was_due_at))
+), due AS (
+    INSERT INTO orders.deadlines (due_at, shard, id)
+    SELECT due_at, shard, id
+      FROM input JOIN moved USING (id)
+     WHERE due_at IS NOT NULL AND due_at IS DISTINCT FROM was_due_at
 ), logged AS (
     INSERT INTO log.events (dimension, shard, stream, key, version, type, data, at, trace)
     SELECT 'customer', shard, 'order', id::text, version, type, data, updated_at, trace
@@ -110,11 +131,19 @@ SELECT *
  WHERE o.version < excluded.version;
 
 -- name: claim_due
--- Orders whose deadline has passed, claimed for this transaction; another sweeper's claims are passed over.
-SELECT shard, id, customer_id, restaurant_id, state, version, placed_at, updated_at, due_at, scheduled_for,
-       accepted_at, payment_method, total, currency, courier_id, reason, details, idempotency_key, request_hash
-  FROM orders.orders
- WHERE due_at <= $1
- ORDER BY due_at
- LIMIT $2
-   FOR UPDATE SKIP LOCKED;
+-- Orders whose deadline has passed, claimed for this transaction, deadline and order both. Nothing is waited
+-- for: what another sweeper has claimed or a mover has locked is passed over.
+SELECT o.*
+  FROM (SELECT due_at, shard, id
+          FROM orders.deadlines
+         WHERE due_at <= $1
+         ORDER BY due_at
+         LIMIT $2
+           FOR UPDATE SKIP LOCKED) AS d
+ CROSS JOIN LATERAL (
+       SELECT shard, id, customer_id, restaurant_id, state, version, placed_at, updated_at, due_at,
+              scheduled_for, accepted_at, payment_method, total, currency, courier_id, reason, details,
+              idempotency_key, request_hash
+         FROM orders.orders
+        WHERE shard = d.shard AND id = d.id AND due_at = d.due_at
+          FOR UPDATE SKIP LOCKED) AS o;

@@ -54,6 +54,7 @@ async def move(connection: Connection, moves: Sequence[Moved]) -> list[bool]:
         [row.version for row in rows],
         [row.state for row in rows],
         [row.updated_at for row in rows],
+        [moved.was_due_at for moved in moves],
         [row.due_at for row in rows],
         [row.accepted_at for row in rows],
         [row.courier_id for row in rows],

@@ -1,4 +1,4 @@
-"""Deadlines: what the platform does by itself. A column, an index and a claim; no timer in memory."""
+"""Deadlines: what the platform does by itself. A column, a table and a claim; no timer in memory."""
 
 from prometheus_client import Histogram
 

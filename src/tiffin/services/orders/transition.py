@@ -28,6 +28,8 @@ class Moved(NamedTuple):
     """The order after an event, and the event as the log gets it."""
 
     row: OrderRow
+    was_due_at: datetime | None
+    """The deadline the order had before, which is over now unless it is the row's."""
     type: str
     data: str
     trace: str
@@ -137,4 +139,4 @@ def _move(
         restaurant_id=row.restaurant_id,
         courier_id=courier_id,
     )
-    return Moved(moved, event.type, _encoder.encode(event).decode(), command.request_id)
+    return Moved(moved, row.due_at, event.type, _encoder.encode(event).decode(), command.request_id)

@@ -29,7 +29,16 @@ CREATE TABLE orders.orders (
 COMMENT ON TABLE orders.orders IS 'dimension: customer, fillfactor: 80';
 CREATE UNIQUE INDEX orders_by_key ON orders.orders (shard, customer_id, idempotency_key);
 CREATE INDEX orders_by_customer ON orders.orders (shard, customer_id, placed_at DESC, id DESC);
-CREATE INDEX orders_due ON orders.orders (due_at) WHERE due_at IS NOT NULL;
+
+-- Which order is due when: a row for every order with a deadline, kept by the statements that write orders.
+-- Not an index on orders: a move would then have to write all of the order's indexes (docs/decisions/0007).
+-- Not partitioned: whoever takes over a shard makes its rows from the orders.
+CREATE TABLE orders.deadlines (
+    due_at timestamptz NOT NULL,
+    shard smallint NOT NULL,
+    id bigint NOT NULL,
+    PRIMARY KEY (due_at, shard, id)
+);
 
 -- What placing is given, an array of them: one array of seventeen fields costs the client half of what
 -- seventeen arrays do.
