@@ -45,9 +45,19 @@ def make_directory() -> Path:
     """
     memory = Path("/dev/shm")
     roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM_BYTES
-    directory = Path(tempfile.mkdtemp(prefix="tiffin-test-", dir=memory if roomy else None))
-    directory.chmod(0o755)
-    return directory
+    made = Path(tempfile.mkdtemp(prefix="tiffin-test-", dir=memory if roomy else None))
+    made.chmod(0o755)
+    return made
+
+
+@contextmanager
+def directory() -> Generator[Path]:
+    """A directory as `make_directory` makes it, for as long as this is entered."""
+    made = make_directory()
+    try:
+        yield made
+    finally:
+        remove_directory(made)
 
 
 def remove_directory(directory: Path) -> None:

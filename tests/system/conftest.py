@@ -12,15 +12,12 @@ from tiffin_process import TiffinProcess
 @pytest.fixture
 def data_directory() -> Iterator[Path]:
     """An empty data directory. The PostgreSQL in it has fsync on: what is tested here is durability."""
-    directory = databases.make_directory()
-    yield directory
-    databases.remove_directory(directory)
+    with databases.directory() as directory:
+        yield directory
 
 
 @pytest.fixture(scope="module")
 def platform() -> Iterator[TiffinProcess]:
     """A running platform that the tests of a module share."""
-    directory = databases.make_directory()
-    with TiffinProcess(directory) as process:
+    with databases.directory() as directory, TiffinProcess(directory) as process:
         yield process
-    databases.remove_directory(directory)

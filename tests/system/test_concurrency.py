@@ -22,10 +22,8 @@ IN_PROGRESS = (409, "request_in_progress")
 @pytest.fixture(scope="module")
 def platform() -> Iterator[TiffinProcess]:
     """No free minute: who has accepted has accepted."""
-    directory = databases.make_directory()
-    with TiffinProcess(directory, free_cancellation_s=0) as process:
+    with databases.directory() as directory, TiffinProcess(directory, free_cancellation_s=0) as process:
         yield process
-    databases.remove_directory(directory)
 
 
 @pytest.fixture(scope="module")

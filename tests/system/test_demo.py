@@ -44,12 +44,8 @@ def run_demo(directory: Path, nodes: int) -> Demo:
 @pytest.fixture(scope="module")
 def demos() -> Iterator[Mapping[int, Demo]]:
     """By the number of nodes. Their days pass side by side."""
-    with ThreadPoolExecutor(2) as at_once:
-        each = at_once.map(lambda nodes: run_demo(databases.make_directory(), nodes), (1, 4))
-        demos = dict(zip((1, 4), each, strict=True))
-    yield demos
-    for demo in demos.values():
-        databases.remove_directory(demo.directory)
+    with databases.directory() as one, databases.directory() as four, ThreadPoolExecutor(2) as at_once:
+        yield dict(zip((1, 4), at_once.map(run_demo, (one, four), (1, 4)), strict=True))
 
 
 @pytest.fixture(scope="module")

@@ -170,10 +170,8 @@ async def test_a_signed_notice_is_taken_and_a_forged_one_is_not(town: Town, secr
 @pytest.fixture(scope="module")
 def hurried() -> Iterator[TiffinProcess]:
     """A platform on which an unpaid order waits two seconds."""
-    directory = databases.make_directory()
-    with TiffinProcess(directory, payment_s=2) as process:
+    with databases.directory() as directory, TiffinProcess(directory, payment_s=2) as process:
         yield process
-    databases.remove_directory(directory)
 
 
 async def test_an_unpaid_order_expires_and_its_portions_come_back(hurried: TiffinProcess) -> None:

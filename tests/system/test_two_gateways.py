@@ -23,19 +23,17 @@ async def pair(server: EmbeddedServer, new_id: Callable[[str], str]) -> AsyncIte
     """Both started at the same moment on a database in which nothing is yet, with one secret."""
     name = new_id("shared")
     await server.create_database(name)
-    directories = [databases.make_directory() for _ in range(2)]
-    first = TiffinProcess(directories[0], nodes=f"north={server.url(name)}")
-    shutil.copy(directories[0] / "secret", directories[1] / "secret")
-    second = TiffinProcess(directories[1], nodes=f"north={server.url(name)}")
-    await asyncio.gather(*(asyncio.to_thread(process.start) for process in (first, second)))
-    async with AsyncExitStack() as stack:
-        yield (
-            await stack.enter_async_context(Town.open(first)),
-            await stack.enter_async_context(Town.open(second)),
-        )
-    for process, directory in zip((first, second), directories, strict=True):
-        process.stop()
-        databases.remove_directory(directory)
+    nodes = f"north={server.url(name)}"
+    with databases.directory() as here, databases.directory() as there:
+        both = [TiffinProcess(here, nodes=nodes)]
+        shutil.copy(here / "secret", there / "secret")
+        both.append(TiffinProcess(there, nodes=nodes))
+        async with AsyncExitStack() as stack:
+            for process in both:
+                stack.push_async_callback(asyncio.to_thread, process.__exit__, None, None, None)
+            await asyncio.gather(*(asyncio.to_thread(process.start) for process in both))
+            first, second = [await stack.enter_async_context(Town.open(process)) for process in both]
+            yield first, second
 
 
 async def test_one_key_at_both_at_once_makes_one_order(pair: tuple[Town, Town]) -> None:
