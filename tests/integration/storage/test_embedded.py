@@ -1,6 +1,7 @@
 """The embedded server: started on demand, shared, stopped by the last, its data kept, whoever we are."""
 
 import asyncio
+import contextlib
 import multiprocessing
 import os
 import shutil
@@ -8,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -87,6 +89,14 @@ def test_processes_that_start_at_once_share_one_server(directory: Path):
     assert server.stop(), "processes that have ended do not keep it running"
 
 
+def _wait_until_dead(pid: int) -> None:
+    """The signal is only on its way when `kill` returns."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        while process.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.005)
+
+
 async def test_what_was_committed_survives_kill_9(directory: Path, connect):
     server = EmbeddedServer.start(directory)
     connection = await connect(server.url("postgres"))
@@ -96,6 +106,7 @@ async def test_what_was_committed_survives_kill_9(directory: Path, connect):
     for number in range(100):
         await connection.execute("INSERT INTO kept VALUES ($1)", number)
     os.kill(server.pid, signal.SIGKILL)
+    _wait_until_dead(server.pid)
 
     again = EmbeddedServer.start(directory)
     assert again.pid != server.pid
