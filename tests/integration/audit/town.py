@@ -1,5 +1,6 @@
 """A small town for the auditor: every service, two nodes, a provider that keeps a statement."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from uuid import uuid4
 
 from manual_clock import ManualClock
 from tiffin.audit import Report, StatementLine, audit
-from tiffin.events.consumer import Consumer
+from tiffin.events.consumer import Consumer, backlog
 from tiffin.events.reader import QUERIES as LOG
 from tiffin.events.reader import START, Cursor, after, read
 from tiffin.rpc import contracts as c
@@ -235,10 +236,16 @@ class Town:
 
 
 async def _drain(node: Node, consumer: Consumer) -> None:
+    """To the end. Nothing to read is not the end: a transaction anywhere on the server, another worker's too,
+    holds back what came after it began."""
     connection = await node.connect()
     row = await connection.fetchrow(LOG["cursor"], consumer.name)
     cursor = Cursor(*row) if row else START
-    while events := await read(connection, cursor):
+    while await backlog(node, consumer.name):
+        events = await read(connection, cursor)
+        if not events:
+            await asyncio.sleep(0.005)
+            continue
         await consumer.handle(events)
         cursor = after(events[-1])
         await connection.execute(
