@@ -15,6 +15,7 @@ import pytest
 import databases
 from manual_clock import ManualClock
 from tiffin.sharding.router import Router
+from tiffin.sharding.topology import read_topology
 from tiffin.storage.embedded import EmbeddedServer
 from tiffin.storage.node import Node
 
@@ -60,9 +61,14 @@ async def router(node: Node) -> Router:
 
 @pytest.fixture(scope="session")
 async def four_nodes(server: EmbeddedServer) -> AsyncIterator[list[Node]]:
-    """Four nodes with every schema, the shards spread over them; the first is the directory."""
+    """Four nodes with every schema, the shards spread over them; the first is the directory.
+
+    Tests that move shards do it on nodes of their own: here they stay where they are.
+    """
     nodes = await databases.open_platform(server, ["north", "east", "south", "west"])
+    laid_out = await read_topology(nodes[0])
     yield nodes
+    assert await read_topology(nodes[0]) == laid_out, "a test has moved shards of the shared nodes"
     for node in nodes:
         await node.close()
 

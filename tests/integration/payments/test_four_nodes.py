@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
+import databases
 from integration.payments.payments_bench import Bench, Inbox
 from integration.payments.test_refunds import order_event, payment_events
 from manual_clock import ManualClock
@@ -14,18 +15,31 @@ from tiffin.sharding.order_id import customer_shard
 from tiffin.sharding.partitions import create_partitions, drop_partitions
 from tiffin.sharding.router import Router
 from tiffin.sharding.topology import move_shards
+from tiffin.storage.embedded import EmbeddedServer
 from tiffin.storage.node import Node
+
+NODES = ["first", "second", "third", "fourth"]
+
+
+@pytest.fixture(scope="module")
+async def nodes(server: EmbeddedServer) -> AsyncIterator[list[Node]]:
+    """Nodes of one's own: a shard is moved, and other tests count on where those of the shared nodes are."""
+    nodes = await databases.open_platform(server, NODES)
+    yield nodes
+    for node in nodes:
+        await node.close()
+    await databases.drop_platform(server, NODES)
 
 
 @pytest.fixture
 async def wide(
-    four_router: Router,
+    nodes: list[Node],
     bench_clock: ManualClock,
     inbox: Inbox,
     session: aiohttp.ClientSession,
     sandbox_url: str,
 ) -> AsyncIterator[Bench]:
-    bench = Bench(four_router, bench_clock, inbox, session, sandbox_url)
+    bench = Bench(await Router.open(nodes), bench_clock, inbox, session, sandbox_url)
     yield bench
     await bench.close()
 
@@ -46,15 +60,13 @@ async def test_payments_of_every_node_are_paid_told_refunded_and_settled(wide: B
         assert await wide.statement(order) == [("charge", 1250), ("refund", -1250)]
 
 
-async def test_a_refund_is_not_missed_because_the_payment_has_moved(
-    wide: Bench, four_nodes: list[Node]
-) -> None:
+async def test_a_refund_is_not_missed_because_the_payment_has_moved(wide: Bench, nodes: list[Node]) -> None:
     """The old node, asked by who does not know of the move, has nothing; that must not be believed."""
     order = wide.order()
     shard = customer_shard(int(order.id))
     payment = await wide.pay(order)
     there = wide.router.node("customer", shard)
-    here = next(node for node in four_nodes if node is not there)
+    here = next(node for node in nodes if node is not there)
     row = await there.fetchrow(
         "SELECT to_jsonb(p)::text AS row FROM payments.payments p WHERE shard = $1 AND id = $2",
         shard,
@@ -67,7 +79,7 @@ async def test_a_refund_is_not_missed_because_the_payment_has_moved(
         row["row"],
     )
     await drop_partitions(there, "customer", [shard])
-    await move_shards(four_nodes[0], "customer", [shard], here.name)
+    await move_shards(nodes[0], "customer", [shard], here.name)
 
     await wide.consumer.handle([order_event(wide, wide.cancel(order))])
     await wide.settle()

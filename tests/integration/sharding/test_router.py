@@ -6,14 +6,12 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 import pytest
 
-import databases
 from databases import partitions_of
 from tiffin.primitives.errors import Unavailable
 from tiffin.sharding.read_many import read_many
 from tiffin.sharding.router import Router
 from tiffin.sharding.slots import DIMENSIONS, SHARDS, shard_of
 from tiffin.sharding.topology import lay_out, read_topology
-from tiffin.storage.embedded import EmbeddedServer
 from tiffin.storage.node import Node
 
 
@@ -34,15 +32,9 @@ async def test_one_node_holds_everything(node: Node, router: Router):
         assert router.shards_on(dimension, node) == list(range(SHARDS))
 
 
-async def test_four_nodes_hold_a_quarter_each(server: EmbeddedServer):
-    names = ["first", "second", "third", "fourth"]
-    nodes = await databases.open_platform(server, names)  # others move shards of the shared four
-    router = await Router.open(nodes)
-    for node in nodes:
-        await node.close()
-    await databases.drop_platform(server, names)
+async def test_four_nodes_hold_a_quarter_each(four_nodes: list[Node], four_router: Router):
     for dimension in DIMENSIONS:
-        held = [router.shards_on(dimension, node) for node in nodes]
+        held = [four_router.shards_on(dimension, node) for node in four_nodes]
         assert [len(shards) for shards in held] == [30, 30, 30, 30]
         assert sorted(shard for shards in held for shard in shards) == list(range(SHARDS))
 
