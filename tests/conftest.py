@@ -68,9 +68,10 @@ async def four_nodes(server: EmbeddedServer) -> AsyncIterator[list[Node]]:
     nodes = await databases.open_platform(server, ["north", "east", "south", "west"])
     laid_out = await read_topology(nodes[0])
     yield nodes
-    assert await read_topology(nodes[0]) == laid_out, "a test has moved shards of the shared nodes"
+    topology = await read_topology(nodes[0])
     for node in nodes:
         await node.close()
+    assert topology == laid_out, "a test has moved shards of the shared nodes"
 
 
 @pytest.fixture(scope="session")
