@@ -6,6 +6,8 @@
  *
  * Annotations a reader of this file may rely on, all checked before a service sees the value:
  *   doc, ge, le, min_length, max_length (text: 200 unless told), pattern, one_of, min_items, max_items.
+ * Of a method: doc, and repeat = "safe" where asking twice is the same as asking once, even if the first time
+ * is carried out late. Only those are asked again after they may have reached the service.
  */
 namespace py tiffin.base
 

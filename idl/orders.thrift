@@ -99,15 +99,15 @@ struct Timeline {
 
 service Orders {
   Quote quote(1: base.CallContext context, 2: QuoteRequest request)
-      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "What an order would cost now. Promises nothing."),
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "What an order would cost now. Promises nothing.", repeat = "safe"),
   Order place(1: base.CallContext context, 2: PlaceOrder request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Place an order. The caller is the customer."),
   Order get(1: base.CallContext context, 2: OrderRef request)
-      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "An order, for those who have to do with it."),
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "An order, for those who have to do with it.", repeat = "safe"),
   Order advance(1: base.CallContext context, 2: AdvanceOrder request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Move an order along an edge of the state table."),
   OrderPage list_orders(1: base.CallContext context, 2: ListOrders request)
-      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Orders of one customer or of one restaurant."),
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Orders of one customer or of one restaurant.", repeat = "safe"),
   Timeline timeline(1: base.CallContext context, 2: OrderRef request)
-      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Everything that happened to an order."),
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Everything that happened to an order.", repeat = "safe"),
 }

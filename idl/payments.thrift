@@ -51,7 +51,7 @@ service Payments {
   Payment pay(1: base.CallContext context, 2: PayOrder request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Charge the customer for an order that awaits payment. Repeating it never charges twice."),
   PaymentList list_payments(1: base.CallContext context, 2: PaymentsOf request)
-      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Every payment tried for an order."),
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Every payment tried for an order.", repeat = "safe"),
   NoticeTaken take_notice(1: base.CallContext context, 2: ProviderNotice request)
-      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "A provider's signed notice about a payment."),
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "A provider's signed notice about a payment.", repeat = "safe"),
 }

@@ -157,11 +157,11 @@ struct Empty {
 
 service Restaurants {
   Restaurant create(1: base.CallContext context, 2: CreateRestaurant request)
-      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Register a restaurant. The same input again gives the same answer."),
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Register a restaurant. The same input again gives the same answer.", repeat = "safe"),
   Restaurant get(1: base.CallContext context, 2: RestaurantRef request)
-      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "A restaurant."),
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "A restaurant.", repeat = "safe"),
   RestaurantPage list_all(1: base.CallContext context, 2: ListRestaurants request)
-      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Restaurants, by id."),
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Restaurants, by id.", repeat = "safe"),
   Restaurant set_hours(1: base.CallContext context, 2: SetHours request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Replace the opening hours."),
   Restaurant set_accepting(1: base.CallContext context, 2: SetAccepting request)
@@ -169,17 +169,17 @@ service Restaurants {
   Menu set_menu(1: base.CallContext context, 2: SetMenu request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Replace the menu."),
   Menu get_menu(1: base.CallContext context, 2: RestaurantRef request)
-      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "The menu."),
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "The menu.", repeat = "safe"),
   Stock add_stock(1: base.CallContext context, 2: AddStock request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Add portions of a limited dish, or take some off."),
   Stock get_stock(1: base.CallContext context, 2: RestaurantRef request)
-      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Portions of the limited dishes."),
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Portions of the limited dishes.", repeat = "safe"),
   PricedBasket price(1: base.CallContext context, 2: PriceBasket request)
-      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "What a basket costs at this restaurant; refused if it is closed then or a dish is not to be had."),
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "What a basket costs at this restaurant; refused if it is closed then or a dish is not to be had.", repeat = "safe"),
   Empty hold(1: base.CallContext context, 2: HoldStock request)
-      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Promise portions to an order. All of them or none."),
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Promise portions to an order. All of them or none.", repeat = "safe"),
   Empty sell(1: base.CallContext context, 2: HoldRef request)
-      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "The order stands: its held portions are sold. Again is the same."),
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "The order stands: its held portions are sold. Again is the same.", repeat = "safe"),
   Empty release(1: base.CallContext context, 2: HoldRef request)
-      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "The order fell: its portions, held or sold, go back. Again is the same."),
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "The order fell: its portions, held or sold, go back. Again is the same.", repeat = "safe"),
 }

@@ -41,9 +41,9 @@ struct AddressRef {
 
 service Users {
   Customer create(1: base.CallContext context, 2: CreateCustomer request)
-      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Register a customer. The same input again gives the same answer."),
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Register a customer. The same input again gives the same answer.", repeat = "safe"),
   Customer get(1: base.CallContext context, 2: CustomerRef request)
-      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "A customer and their addresses."),
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "A customer and their addresses.", repeat = "safe"),
   Customer save_address(1: base.CallContext context, 2: SaveAddress request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Add an address, or replace the one with the same id."),
   Customer remove_address(1: base.CallContext context, 2: AddressRef request)

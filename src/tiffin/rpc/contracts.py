@@ -31,6 +31,8 @@ class Method(msgspec.Struct, frozen=True):
     request: type[msgspec.Struct]
     result: type[msgspec.Struct]
     doc: str
+    repeatable: bool
+    """`repeat = "safe"`: twice is the same as once, even if the first time is carried out late."""
 
 
 structs: dict[str, type[msgspec.Struct]] = {}
@@ -114,8 +116,14 @@ def _service(parsed: Any) -> dict[str, Method]:
     for name in parsed.thrift_services:
         arguments = getattr(parsed, f"{name}_args").thrift_spec
         result = getattr(parsed, f"{name}_result").thrift_spec[0]
-        doc = parsed.__thrift_function_annotations__.get(name, {}).get("doc", "")
-        methods[name] = Method(name, _struct(arguments[2][2]), _struct(result[2]), doc)
+        notes = parsed.__thrift_function_annotations__.get(name, {})
+        methods[name] = Method(
+            name,
+            _struct(arguments[2][2]),
+            _struct(result[2]),
+            notes.get("doc", ""),
+            notes.get("repeat") == "safe",
+        )
     return methods
 
 

@@ -27,6 +27,7 @@ class Method(msgspec.Struct, frozen=True):
     request: type[msgspec.Struct]
     result: type[msgspec.Struct]
     doc: str
+    repeatable: bool
 
 structs: dict[str, type[msgspec.Struct]]
 services: dict[str, dict[str, Method]]

@@ -107,3 +107,10 @@ def test_defaults_are_those_of_the_idl():
     assert contracts.ListOrders().limit == 20
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(b'{"limit": 201}', type=contracts.ListOrders)
+
+
+def test_reads_may_be_asked_again_and_what_changes_with_every_time_may_not():
+    assert contracts.services["Orders"]["get"].repeatable
+    assert contracts.services["Restaurants"]["release"].repeatable
+    assert not contracts.services["Orders"]["place"].repeatable
+    assert not contracts.services["Restaurants"]["add_stock"].repeatable
