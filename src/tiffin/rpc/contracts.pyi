@@ -40,6 +40,72 @@ class Place(msgspec.Struct, kw_only=True):
     latitude: float
     longitude: float
 
+class MessageVariable(msgspec.Struct, kw_only=True):
+    name: str
+    value: str
+    secret: bool = False
+
+class SendMessage(msgspec.Struct, kw_only=True):
+    key: str
+    template: str
+    role: Literal['customer', 'restaurant', 'courier', 'operator']
+    person_id: str | None = None
+    phone: str | None = None
+    language: str | None = None
+    variables: list[MessageVariable]
+    urgent: bool = False
+    expires_in_s: int = 86400
+    order_id: str | None = None
+
+class Message(msgspec.Struct, kw_only=True):
+    key: str
+    role: Literal['customer', 'restaurant', 'courier', 'operator']
+    person_id: str | None = None
+    order_id: str | None = None
+    template: str
+    kind: Literal['security', 'order', 'payment']
+    state: Literal['waiting', 'sent', 'suppressed', 'failed', 'expired']
+    reason: str | None = None
+    language: str | None = None
+    text: str | None = None
+    attempts: int
+    created_at: str
+    expires_at: str
+    done_at: str | None = None
+
+class ListMessages(msgspec.Struct, kw_only=True):
+    order_id: str | None = None
+    role: Literal['customer', 'restaurant', 'courier', 'operator'] | None = None
+    person_id: str | None = None
+    cursor: str | None = None
+    limit: int = 50
+
+class MessagePage(msgspec.Struct, kw_only=True):
+    messages: list[Message]
+    next_cursor: str | None = None
+
+class Preferences(msgspec.Struct, kw_only=True):
+    role: Literal['customer', 'restaurant', 'courier', 'operator']
+    person_id: str
+    language: str | None = None
+    quiet_from: str | None = None
+    quiet_until: str | None = None
+    time_zone: str | None = None
+    opt_outs: list[str]
+
+class PersonRef(msgspec.Struct, kw_only=True):
+    role: Literal['customer', 'restaurant', 'courier', 'operator'] | None = None
+    person_id: str
+
+class SetPreferences(msgspec.Struct, kw_only=True):
+    role: Literal['customer', 'restaurant', 'courier', 'operator'] | None = None
+    person_id: str
+    language: str | None = None
+    quiet_from: str | None = None
+    quiet_until: str | None = None
+    time_zone: str | None = None
+    opt_outs: list[str] | None = None
+
 class BasketLine(msgspec.Struct, kw_only=True):
     item_id: str
     quantity: int
@@ -317,6 +383,12 @@ class SaveAddress(msgspec.Struct, kw_only=True):
 class AddressRef(msgspec.Struct, kw_only=True):
     customer_id: str
     address_id: str
+
+class Notifications(Protocol):
+    async def send(self, context: CallContext, request: SendMessage) -> Message: ...
+    async def list_messages(self, context: CallContext, request: ListMessages) -> MessagePage: ...
+    async def get_preferences(self, context: CallContext, request: PersonRef) -> Preferences: ...
+    async def set_preferences(self, context: CallContext, request: SetPreferences) -> Preferences: ...
 
 class Orders(Protocol):
     async def quote(self, context: CallContext, request: QuoteRequest) -> Quote: ...
