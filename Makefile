@@ -8,7 +8,7 @@ DEVELOPMENT := $(VENV)/.development
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up bench test check soak lock clean
+.PHONY: help demo up bench test check soak release-idl lock clean
 
 help:
 	@echo "make demo    a day of 2,000 orders through the whole platform, then the audit"
@@ -38,6 +38,12 @@ check: $(DEVELOPMENT)
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 	$(BIN)/lint-imports
 	$(BIN)/python -m tiffin.rpc.stub --check
+	$(BIN)/python -m tiffin.rpc.compatible
+	$(BIN)/python -m tiffin.gateway.compatible
+
+release-idl: $(DEVELOPMENT)  # with every release: what it promised is what the next ones are compared with
+	$(BIN)/python -m tiffin.rpc.compatible --release
+	$(BIN)/python -m tiffin.gateway.compatible --release
 
 lock:  # needs uv
 	for of in "build requirements.lock" "dev requirements-dev.lock"; do set -- $$of; \

@@ -70,6 +70,7 @@ _PROBLEM_SCHEMA: Json = {
             "type": "string",
             "description": "For programs. Stable: "
             + ", ".join(f"{code} ({status})" for code, status in sorted(STATUS_OF_CODE.items())),
+            "x-statuses": dict(sorted(STATUS_OF_CODE.items())),
         },
         "request_id": {"type": "string", "description": "Tell us this one when you ask us."},
     },
