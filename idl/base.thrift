@@ -48,3 +48,17 @@ exception Unavailable {
   2: required string message,
   3: optional i32 retry_after_ms,
 }
+
+struct HealthQuery {
+}
+
+struct HealthReport {
+  1: required string state (doc = "A draining process finishes what it has begun and takes nothing new.", one_of = "serving draining"),
+  2: required i32 in_flight (doc = "Calls being carried out or waiting for their turn, in this process."),
+}
+
+/** What every service also answers, whatever else it is doing. */
+service Health {
+  HealthReport health(1: CallContext context, 2: HealthQuery request)
+      throws (1: Refusal refusal, 2: Unavailable unavailable) (doc = "Is this process serving, and how busy is it?", repeat = "safe"),
+}

@@ -77,7 +77,7 @@ struct SetPreferences {
   7: optional list<string> opt_outs (doc = "Kinds of messages not wanted: order, payment.", max_items = "10"),
 }
 
-service Notifications {
+service Notifications extends base.Health {
   Message send(1: base.CallContext context, 2: SendMessage request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Have a message sent, soon. For the platform's own services. Repeating it never sends a second one."),
   MessagePage list_messages(1: base.CallContext context, 2: ListMessages request)

@@ -97,7 +97,7 @@ struct Timeline {
   2: required list<OrderEvent> events (doc = "Oldest first."),
 }
 
-service Orders {
+service Orders extends base.Health {
   Quote quote(1: base.CallContext context, 2: QuoteRequest request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "What an order would cost now. Promises nothing.", repeat = "safe"),
   Order place(1: base.CallContext context, 2: PlaceOrder request)

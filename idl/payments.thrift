@@ -47,7 +47,7 @@ struct PaymentEvent {
   8: optional string reason,
 }
 
-service Payments {
+service Payments extends base.Health {
   Payment pay(1: base.CallContext context, 2: PayOrder request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Charge the customer for an order that awaits payment. Repeating it never charges twice."),
   PaymentList list_payments(1: base.CallContext context, 2: PaymentsOf request)

@@ -155,7 +155,7 @@ struct HoldRef {
 struct Empty {
 }
 
-service Restaurants {
+service Restaurants extends base.Health {
   Restaurant create(1: base.CallContext context, 2: CreateRestaurant request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Register a restaurant. The same input again gives the same answer.", repeat = "safe"),
   Restaurant get(1: base.CallContext context, 2: RestaurantRef request)

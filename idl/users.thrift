@@ -39,7 +39,7 @@ struct AddressRef {
   2: required string address_id (pattern = "^[A-Za-z0-9_.:-]{1,64}$"),
 }
 
-service Users {
+service Users extends base.Health {
   Customer create(1: base.CallContext context, 2: CreateCustomer request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Register a customer. The same input again gives the same answer.", repeat = "safe"),
   Customer get(1: base.CallContext context, 2: CustomerRef request)

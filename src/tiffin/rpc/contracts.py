@@ -38,8 +38,14 @@ class Method(msgspec.Struct, frozen=True):
 structs: dict[str, type[msgspec.Struct]] = {}
 """Every struct of every contract, by name."""
 
+exceptions: dict[str, type[msgspec.Struct]] = {}
+"""The contracts' exceptions as they travel: `Refusal` and `Unavailable`."""
+
+thrift_specs: dict[str, dict[int, Any]] = {}
+"""The fields of every struct and exception as parsed: id -> (type, name, [inner type], required)."""
+
 services: dict[str, dict[str, Method]] = {}
-"""Every service's methods, by service name and method name."""
+"""Every service's own methods, by service name and method name. `Health` is a part of every service."""
 
 
 def parse_idl() -> list[ModuleType]:
@@ -86,9 +92,13 @@ def _field_type(spec: Any, notes: dict[str, str]) -> Any:
 
 
 def _struct(parsed: Any) -> type[msgspec.Struct]:
+    if parsed.__name__ not in structs:
+        structs[parsed.__name__] = _defined(parsed)
+    return structs[parsed.__name__]
+
+
+def _defined(parsed: Any) -> type[msgspec.Struct]:
     name = parsed.__name__
-    if name in structs:
-        return structs[name]
     defaults = dict(parsed.default_spec)
     fields: list[Any] = []
     docs: dict[str, str] = {}
@@ -107,13 +117,15 @@ def _struct(parsed: Any) -> type[msgspec.Struct]:
     made = msgspec.defstruct(
         name, fields, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False, module=__name__
     )
-    structs[name], _docs[name] = made, docs
+    _docs[name], thrift_specs[name] = docs, parsed.thrift_spec
     return made
 
 
 def _service(parsed: Any) -> dict[str, Method]:
     methods: dict[str, Method] = {}
     for name in parsed.thrift_services:
+        if f"{name}_args" not in vars(parsed):
+            continue  # of the service it extends
         arguments = getattr(parsed, f"{name}_args").thrift_spec
         result = getattr(parsed, f"{name}_result").thrift_spec[0]
         notes = parsed.__thrift_function_annotations__.get(name, {})
@@ -130,6 +142,8 @@ def _service(parsed: Any) -> dict[str, Method]:
 for _module in parse_idl():
     for _parsed in _module.__thrift_meta__["structs"]:
         _struct(_parsed)
+    for _parsed in _module.__thrift_meta__["exceptions"]:
+        exceptions[_parsed.__name__] = _defined(_parsed)
     for _parsed in _module.__thrift_meta__["services"]:
         services[_parsed.__name__] = _service(_parsed)
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from types import ModuleType
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -17,6 +17,8 @@ class Method(msgspec.Struct, frozen=True):
     repeatable: bool
 
 structs: dict[str, type[msgspec.Struct]]
+exceptions: dict[str, type[msgspec.Struct]]
+thrift_specs: dict[str, dict[int, Any]]
 services: dict[str, dict[str, Method]]
 
 def parse_idl() -> list[ModuleType]: ...
@@ -39,6 +41,13 @@ class Money(msgspec.Struct, kw_only=True):
 class Place(msgspec.Struct, kw_only=True):
     latitude: float
     longitude: float
+
+class HealthQuery(msgspec.Struct, kw_only=True):
+    pass
+
+class HealthReport(msgspec.Struct, kw_only=True):
+    state: Literal['serving', 'draining']
+    in_flight: int
 
 class MessageVariable(msgspec.Struct, kw_only=True):
     name: str
@@ -383,6 +392,9 @@ class SaveAddress(msgspec.Struct, kw_only=True):
 class AddressRef(msgspec.Struct, kw_only=True):
     customer_id: str
     address_id: str
+
+class Health(Protocol):
+    async def health(self, context: CallContext, request: HealthQuery) -> HealthReport: ...
 
 class Notifications(Protocol):
     async def send(self, context: CallContext, request: SendMessage) -> Message: ...

@@ -15,7 +15,7 @@ _HEADER = '''"""Made from idl/*.thrift by `python -m tiffin.rpc.stub`. Do not ed
 
 from pathlib import Path
 from types import ModuleType
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -30,6 +30,8 @@ class Method(msgspec.Struct, frozen=True):
     repeatable: bool
 
 structs: dict[str, type[msgspec.Struct]]
+exceptions: dict[str, type[msgspec.Struct]]
+thrift_specs: dict[str, dict[int, Any]]
 services: dict[str, dict[str, Method]]
 
 def parse_idl() -> list[ModuleType]: ...
