@@ -79,11 +79,11 @@ struct SetPreferences {
 
 service Notifications extends base.Health {
   Message send(1: base.CallContext context, 2: SendMessage request)
-      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Have a message sent, soon. For the platform's own services. Repeating it never sends a second one."),
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Have a message sent, soon. For the platform's own services. Repeating it never sends a second one.", repeat = "safe"),
   MessagePage list_messages(1: base.CallContext context, 2: ListMessages request)
-      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Messages about an order or to a person, and what became of them."),
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Messages about an order or to a person, and what became of them.", repeat = "safe"),
   Preferences get_preferences(1: base.CallContext context, 2: PersonRef request)
-      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "How a person wants to be written to."),
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "How a person wants to be written to.", repeat = "safe"),
   Preferences set_preferences(1: base.CallContext context, 2: SetPreferences request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Say how a person wants to be written to. What is not given is unset."),
 }
