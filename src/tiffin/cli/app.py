@@ -20,6 +20,7 @@ from tiffin.cli.config import FILE, Config, ConfigError, read_config
 from tiffin.observability.logs import configure_logs
 from tiffin.primitives.errors import Unavailable
 from tiffin.storage.migrations import EditedMigration
+from tiffin.storage.roles import RoleError
 
 HOURS_MAX = 10 * 365 * 24
 """Ten years: no token is meant to be valid for ever."""
@@ -41,7 +42,7 @@ def main() -> None:
     """The console script."""
     try:
         app()
-    except (ConfigError, EditedMigration, Unavailable, OSError) as error:
+    except (ConfigError, EditedMigration, RoleError, Unavailable, OSError) as error:
         raise SystemExit(f"tiffin: {error}") from None
 
 
@@ -77,7 +78,7 @@ def token(role: Role, subject: str, *, hours: Hours = 24, config: ConfigFile = F
     hours
         How long it is valid.
     """
-    from tiffin.cli.platform import utc_now
+    from tiffin.cli.clock import utc_now
     from tiffin.cli.secret import read_secret
     from tiffin.gateway.tokens import Tokens
 

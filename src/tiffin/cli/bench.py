@@ -8,10 +8,11 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from tiffin.cli.clock import utc_now
 from tiffin.cli.config import Config
 from tiffin.cli.drive import mint_for
 from tiffin.cli.nodes import open_nodes
-from tiffin.cli.platform import CONSUMER_NAMES, utc_now
+from tiffin.cli.platform import CONSUMER_NAMES
 from tiffin.cli.running import running_server
 from tiffin.events.consumer import backlog
 from tiffin.load.bench import HttpBench, bench_http

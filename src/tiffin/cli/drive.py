@@ -7,9 +7,9 @@ from uuid import uuid4
 import msgspec
 from rich.console import Console
 
+from tiffin.cli.clock import utc_now
 from tiffin.cli.config import Config, ConfigError
 from tiffin.cli.inspect import audit
-from tiffin.cli.platform import utc_now
 from tiffin.cli.running import find, running_server
 from tiffin.cli.secret import read_secret
 from tiffin.gateway.tokens import Tokens

@@ -6,9 +6,9 @@ from rich.table import Table
 
 from tiffin.audit.audit import audit as run_audit
 from tiffin.audit.report import CHECKS, Check, Report
+from tiffin.cli.clock import utc_now
 from tiffin.cli.config import Config
 from tiffin.cli.nodes import open_nodes
-from tiffin.cli.platform import utc_now
 from tiffin.primitives.money import Money
 from tiffin.rpc import contracts as c
 from tiffin.services.orders.order import details_of, to_contract

@@ -1,6 +1,7 @@
-"""Every schema of the platform, in the order in which a node gets them."""
+"""Every schema of the platform, in the order in which a node gets them, and what each service may touch."""
 
 from tiffin.storage.migrations import Schema
+from tiffin.storage.roles import Role
 
 SCHEMAS = (
     Schema("tiffin", "tiffin.sharding"),
@@ -10,3 +11,18 @@ SCHEMAS = (
     Schema("restaurants", "tiffin.services.restaurants"),
     Schema("payments", "tiffin.services.payments"),
 )
+
+_OWN = ("SELECT", "INSERT", "UPDATE", "DELETE")
+_ROUTING = {"tiffin.topology": ("SELECT",), "tiffin.epoch": ("SELECT",)}
+_READING = {"log.events": ("SELECT",)}
+_CONSUMING = {**_READING, "log.cursors": ("SELECT", "INSERT", "UPDATE")}
+_APPENDING = {"log.events": ("SELECT", "INSERT")}
+
+ROLES = (
+    Role("users", {"users.*": _OWN, **_ROUTING}),
+    Role("restaurants", {"restaurants.*": _OWN, **_ROUTING, **_CONSUMING}),
+    Role("orders", {"orders.*": _OWN, **_ROUTING, "tiffin.order_blocks": (), **_CONSUMING, **_APPENDING}),
+    Role("payments", {"payments.*": _OWN, **_ROUTING, **_CONSUMING, **_APPENDING}),
+    Role("gateway", _READING),
+)
+"""A service's own schema, the map of the shards, and of the log no more than it needs. Nothing else."""

@@ -1,5 +1,7 @@
-"""The platform's secret: signs tokens and the sandbox provider's notices."""
+"""The platform's secret: signs tokens and the sandbox provider's notices, gives database roles passwords."""
 
+import hmac
+import os
 import secrets
 from pathlib import Path
 
@@ -7,13 +9,25 @@ SECRET_BYTES = 32
 
 
 def read_secret(data_directory: Path) -> bytes:
-    """The secret kept in the data directory, made at first use; readable by its owner only."""
+    """The secret kept in the data directory, made at first use; readable by its owner only.
+
+    Made beside its place and linked there whole: whoever comes at the same moment reads the same.
+    """
     file = data_directory / "secret"
-    data_directory.mkdir(parents=True, exist_ok=True)
-    try:
-        with file.open("x") as new:
-            file.chmod(0o600)
-            new.write(secrets.token_hex(SECRET_BYTES))
-    except FileExistsError:
-        pass
+    if not file.exists():
+        data_directory.mkdir(parents=True, exist_ok=True)
+        unfinished = data_directory / f"secret.{os.getpid()}.new"
+        unfinished.touch(mode=0o600)
+        unfinished.write_text(secrets.token_hex(SECRET_BYTES))
+        try:
+            file.hardlink_to(unfinished)
+        except FileExistsError:
+            pass
+        finally:
+            unfinished.unlink()
     return bytes.fromhex(file.read_text())
+
+
+def role_password(secret: bytes, role: str) -> str:
+    """The password of a database role: whoever has the platform's secret needs no second one."""
+    return hmac.digest(secret, f"database role {role}".encode(), "sha256").hex()

@@ -28,7 +28,7 @@ async def _run(config: Config, console: Console) -> None:
     async with open_platform(config, port) as platform:
         server = await serve(platform.gateway, config.server.host, port)
         with announce(config.data_directory, server.url, platform.postmaster):
-            console.print(_welcome(server.url, config, len(platform.router.nodes)))
+            console.print(_welcome(server.url, config, platform.node_count))
             await stop.wait()
             console.print("stopping")
             await server.stop()

@@ -1,0 +1,46 @@
+"""The service `orders`, put together."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from tiffin.cli.background import every
+from tiffin.cli.clock import utc_now
+from tiffin.cli.parts.part import COPY_GATHERS_S, Ground, Part, Peers, Work, consume
+from tiffin.events.consumer import Consumer
+from tiffin.services.orders.consumers import RestaurantCopy
+from tiffin.services.orders.service import OrdersService
+from tiffin.services.orders.store import OrderStore
+from tiffin.services.orders.sweeper import CLAIM_MAX, sweep
+from tiffin.sharding.sequence import Sequence as OrderNumbers
+from tiffin.storage.node import Node
+
+SWEEP_INTERVAL_S = 0.5
+
+
+@asynccontextmanager
+async def open_orders(ground: Ground, peers: Peers) -> AsyncGenerator[Part]:
+    """Orders, their copy for restaurants, and their deadlines. Asks restaurants and users."""
+    policy = ground.config.policy
+    service = OrdersService(
+        OrderStore(ground.router), OrderNumbers(ground.router.directory), peers.restaurants, peers.users,
+        utc_now, policy,
+    )  # fmt: skip
+
+    async def act_on_deadlines(node: Node) -> bool:
+        return await sweep(node, utc_now, policy) == CLAIM_MAX
+
+    def work() -> list[Work]:
+        copy = RestaurantCopy(ground.router)
+        return [
+            *consume(Consumer(copy.name, copy.handle, COPY_GATHERS_S), ground),
+            *(
+                every(SWEEP_INTERVAL_S, "orders.deadlines", partial(act_on_deadlines, node))
+                for node in ground.nodes
+            ),
+        ]
+
+    try:
+        yield Part(service, work)
+    finally:
+        await service.close()

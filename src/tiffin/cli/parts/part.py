@@ -1,0 +1,76 @@
+"""What every composition function is given, and what it gives."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from tiffin.cli.clock import utc_now
+from tiffin.cli.config import Config
+from tiffin.events.consumer import Consumer, ConsumerRunner
+from tiffin.rpc import contracts as c
+from tiffin.sharding.router import Router
+from tiffin.storage.node import Node
+
+COPY_GATHERS_S = 0.02
+EFFECTS_GATHER_S = 0.1
+
+Work = Coroutine[Any, Any, None]
+"""Something that goes on for ever, until it is cancelled."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a service stands on."""
+
+    config: Config
+    nodes: Sequence[Node]
+    """Entered as the service's own role."""
+    router: Router
+    secret: bytes
+    gateway_url: str
+    """Where the platform's HTTP API is."""
+    provider_url: str
+    """Where the payment provider is."""
+
+
+class Peers:
+    """Every service by its contract: the object itself in one process, a client of it in many.
+
+    In one process they come one after the other, as they open; all are there before any work begins.
+    """
+
+    users: c.Users
+    restaurants: c.Restaurants
+    orders: c.Orders
+    payments: c.Payments
+
+
+@dataclass(frozen=True)
+class Part:
+    """An open service: what answers its calls, and what goes on beside them."""
+
+    service: object
+    work: Callable[[], Sequence[Work]] = tuple
+    """Makes the background's coroutines; asked once all peers are there."""
+
+
+Open = Callable[[Ground, Peers], AbstractAsyncContextManager[Part]]
+
+
+def consume(consumer: Consumer, ground: Ground) -> list[Work]:
+    """The work of a consumer: a runner on every node."""
+    return [ConsumerRunner(consumer, node, utc_now).run() for node in ground.nodes]
+
+
+@asynccontextmanager
+async def at_work(parts: Sequence[Part]) -> AsyncGenerator[None]:
+    """The background of these parts goes on while this is entered."""
+    tasks = [asyncio.create_task(work) for part in parts for work in part.work()]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
