@@ -75,7 +75,10 @@ class _Entry(Generic[Operation, Result]):
 
 
 class GroupCommit(Generic[Operation, Result]):
-    """Batches operations on one node. `run` and `settle` are the statement; `key` names what it touches."""
+    """Batches operations on one node. `run` and `settle` are the statement; `key` names what it touches.
+
+    `committed` is called after every batch, before its callers hear of it.
+    """
 
     __slots__ = ("_key", "_lanes")
 
@@ -85,9 +88,10 @@ class GroupCommit(Generic[Operation, Result]):
         run: "Run[Operation, Result]",
         settle: "Settle[Operation, Result]",
         key: Callable[[Operation], Key],
+        committed: Callable[[], None] = lambda: None,
     ) -> None:
         self._key = key
-        self._lanes = [_Lane(node, run, settle) for _ in range(LANES)]
+        self._lanes = [_Lane(node, run, settle, committed) for _ in range(LANES)]
 
     async def submit(self, operation: Operation, within_s: float) -> Result:
         """Carry out one operation, together with whoever else is waiting.
@@ -114,11 +118,16 @@ class _Lane(Generic[Operation, Result]):
     """One connection and the operations that wait for it."""
 
     def __init__(
-        self, node: Node, run: "Run[Operation, Result]", settle: "Settle[Operation, Result]"
+        self,
+        node: Node,
+        run: "Run[Operation, Result]",
+        settle: "Settle[Operation, Result]",
+        committed: Callable[[], None],
     ) -> None:
         self._node = node
         self._run = run
         self._settle = settle
+        self._committed = committed
         self._waiting: deque[_Entry[Operation, Result]] = deque()
         self._wake = asyncio.Event()
         self._closing = False
@@ -212,6 +221,7 @@ class _Lane(Generic[Operation, Result]):
             return _worth_another_try(batch, str(error))
         except Exception as error:
             return await self._split(connection, batch, error)
+        self._committed()
         for entry, result in zip(batch, results, strict=True):
             entry.succeed(result)
         return []

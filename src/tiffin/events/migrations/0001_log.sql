@@ -27,11 +27,14 @@ CREATE TABLE log.cursors (
     moved_at timestamptz NOT NULL DEFAULT now()
 );
 
--- One wake-up a statement, whatever the number of rows: a NOTIFY an order would serialise commits.
+-- One wake-up a statement, whatever the number of rows, sent with the commit. PostgreSQL lets one transaction
+-- with a NOTIFY commit at a time, its wait for the disk included: a statement that is sent all the time says
+-- 'later' for its transaction, and its process wakes the readers beside the commit (events/waking.py).
 CREATE FUNCTION log.wake_readers() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_notify('tiffin_log', '');
     RETURN NULL;
 END $$;
 CREATE TRIGGER wake_readers AFTER INSERT ON log.events
-    FOR EACH STATEMENT EXECUTE FUNCTION log.wake_readers();
+    FOR EACH STATEMENT WHEN (current_setting('tiffin.wake_readers', true) IS DISTINCT FROM 'later')
+    EXECUTE FUNCTION log.wake_readers();

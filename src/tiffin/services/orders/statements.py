@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import asyncpg
+
 from tiffin.events.reader import QUERIES as LOG_QUERIES
 from tiffin.services.orders.order import OrderRow
 from tiffin.services.orders.transition import Moved
@@ -21,7 +23,13 @@ def key_of(moved: Moved) -> Key:
 
 async def place(connection: Connection, placed: Sequence[Moved]) -> list[bool]:
     """Insert new orders with their events. False: the customer has used that key already."""
-    done = await connection.fetch(QUERIES["place"], [_placing(moved) for moved in placed])
+    rows = [_placing(moved) for moved in placed]
+    try:
+        await connection.execute(QUERIES["place"], rows)
+    except asyncpg.UniqueViolationError:
+        done = await connection.fetch(QUERIES["place_if_new"], rows)
+    else:
+        return [True] * len(placed)
     ids = {record[0] for record in done}
     return [moved.row.id in ids for moved in placed]
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from tiffin.events.reader import QUERIES as LOG_QUERIES
+from tiffin.events.waking import Waker
 from tiffin.rpc.contracts import OrderEvent
 from tiffin.services.orders import statements
 from tiffin.services.orders.order import OrderRow
@@ -16,7 +17,6 @@ from tiffin.sharding.order_id import customer_shard
 from tiffin.sharding.router import Router
 from tiffin.sharding.slots import Dimension, shard_of
 from tiffin.storage.group_commit import GroupCommit, Key
-from tiffin.storage.node import Node
 
 Answer = TypeVar("Answer")
 _event_decoder = msgspec.json.Decoder(OrderEvent)
@@ -27,12 +27,9 @@ class OrderStore:
 
     def __init__(self, router: Router) -> None:
         self._router = router
-        self._places = {
-            node.name: _group(node, statements.place, statements.settle_place) for node in router.nodes
-        }
-        self._moves = {
-            node.name: _group(node, statements.move, statements.settle_move) for node in router.nodes
-        }
+        self._wakers = {node.name: Waker(node) for node in router.nodes}
+        self._places = self._groups(statements.place, statements.settle_place)
+        self._moves = self._groups(statements.move, statements.settle_move)
         self._reads = {
             node.name: GroupCommit(node, statements.read, statements.read_again, key=_itself)
             for node in router.nodes
@@ -92,14 +89,21 @@ class OrderStore:
         for groups in (self._places, self._moves, self._reads):
             for group in groups.values():
                 await group.close()
+        for waker in self._wakers.values():
+            await waker.close()
 
-
-def _group(
-    node: Node,
-    run: Callable[..., Awaitable[Sequence[bool]]],
-    settle: Callable[..., Awaitable[Sequence[bool | None]]],
-) -> GroupCommit[Moved, bool]:
-    return GroupCommit(node, run, settle, key=statements.key_of)
+    def _groups(
+        self,
+        run: Callable[..., Awaitable[Sequence[bool]]],
+        settle: Callable[..., Awaitable[Sequence[bool | None]]],
+    ) -> dict[str, GroupCommit[Moved, bool]]:
+        """One a node; whoever reads its log is woken after every commit."""
+        return {
+            node.name: GroupCommit(
+                node, run, settle, key=statements.key_of, committed=self._wakers[node.name].wake
+            )
+            for node in self._router.nodes
+        }
 
 
 def _itself(place: Key) -> Key:
