@@ -24,9 +24,10 @@ def new_context(
     )
 
 
-def remaining_s(context: CallContext, clock: Clock) -> float:
-    """Seconds until the caller stops waiting. `Unavailable` if it already has: no work is done for it."""
+def remaining_s(context: CallContext, clock: Clock, margin_ms: int = 0) -> float:
+    """Seconds until the caller stops waiting. `Unavailable` if it already has: no work is done for it.
+    Nor if it will within `margin_ms`, what the work takes at the least."""
     left = context.deadline_ms / 1000 - clock().timestamp()
-    if left <= 0:
+    if left <= margin_ms / 1000:
         raise Unavailable("deadline_passed", "the caller has stopped waiting")
     return left
