@@ -1,0 +1,135 @@
+"""Tenants of one platform: a customer, a restaurant and a courier who have to do with each other only.
+
+Everything they have says whose it is: what anybody may know carries one mark, the rest another.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from system.town import ALWAYS, CURRENCY, FEE, OPERATOR, PRICE, WAY, Answer, Town, eventually
+
+Json = Any
+
+
+@dataclass
+class Tenant:
+    """What is one tenant's, by the names that the API has for it."""
+
+    public: str
+    """In everything anybody may know: a restaurant, its menu."""
+    private: str
+    """In everything else."""
+    subjects: dict[str, str]
+    """Role to id."""
+    ids: dict[str, list[str]]
+    """The name of an id to theirs; the first is the one to try first."""
+
+    def who(self, role: str) -> tuple[str, str]:
+        """This tenant in one of its roles."""
+        return role, self.subjects[role]
+
+    def owned(self) -> set[str]:
+        """Every id that is theirs."""
+        return {value for values in self.ids.values() for value in values}
+
+
+async def settle(town: Town, name: str, latitude: float) -> Tenant:
+    """A tenant that has everything but orders. Marks and ids contain `name`."""
+    public, private = f"public-{name}", f"private-{name}"
+    customer, restaurant, courier = f"{private}-customer", f"{public}-restaurant", f"{private}-courier"
+    home, soup, cake = f"{private}-home", f"{public}-soup", f"{public}-cake"
+    place = {"latitude": latitude, "longitude": -74.1}
+    address = {
+        "id": home, "label": f"{private} label", "street": f"{private} street", "city": f"{private} city",
+        "place": place, "note": f"{private} bell",
+    }  # fmt: skip
+    tenant = Tenant(
+        public, private, {"customer": customer, "restaurant": restaurant, "courier": courier},
+        {
+            "customer_id": [customer], "restaurant_id": [restaurant], "courier_id": [courier],
+            "address_id": [home], "Address.id": [home], "item_id": [soup, cake], "MenuItem.id": [soup],
+            "OptionChoice.id": [f"{public}-corn"], "Idempotency-Key": [f"{private}-key"],
+            "phone": ["+57 601 " + "".join(str(ord(letter) % 10) for letter in f"{name:>8}"[-8:])],
+        },
+    )  # fmt: skip
+    registration = {
+        "id": customer, "name": f"{private} name", "phone": tenant.ids["phone"][0], "addresses": [address]
+    }  # fmt: skip
+    opening = {
+        "id": restaurant, "name": f"{public} name", "currency": CURRENCY, "time_zone": "America/Bogota",
+        "place": place, "delivery_fee": FEE, "minimum_subtotal": 0, "hours": ALWAYS,
+    }  # fmt: skip
+    menu = [
+        {"id": soup, "name": f"{public} soup", "price": PRICE,
+         "options": [{"id": f"{public}-corn", "name": f"{public} corn", "price": 1}]},
+        {"id": cake, "name": f"{public} cake", "price": PRICE, "limited": True},
+    ]  # fmt: skip
+    kitchen = tenant.who("restaurant")
+    await _done(await town.ask(OPERATOR, "POST", "/v1/customers", registration))
+    await _done(await town.ask(OPERATOR, "POST", "/v1/restaurants", opening))
+    await _done(await town.ask(kitchen, "PUT", f"/v1/restaurants/{restaurant}/menu", {"items": menu}))
+    stock = {"item_id": cake, "quantity": 10}
+    await _done(await town.ask(kitchen, "POST", f"/v1/restaurants/{restaurant}/stock", stock))
+    return tenant
+
+
+async def order(town: Town, tenant: Tenant, **changes: Json) -> Json:
+    """An order of the tenant's customer at the tenant's restaurant; its id is one of the tenant's."""
+    item = changes.pop("item", tenant.ids["item_id"][0])
+    key = f"{tenant.ids['Idempotency-Key'][0]}-{len(tenant.ids.get('order_id', ()))}"
+    placed = await town.try_to_place(
+        tenant.subjects["customer"],
+        {
+            "restaurant_id": tenant.subjects["restaurant"], "address_id": tenant.ids["address_id"][0],
+            "lines": [{"item_id": item, "quantity": 1}], "payment_method": "cash",
+            "expected_total": {"amount": PRICE + FEE, "currency": CURRENCY},
+            "note": f"{tenant.private} note", **changes,
+        },
+        key,
+    )  # fmt: skip
+    await _done(placed)
+    tenant.ids.setdefault("order_id", []).append(placed.json["id"])
+    return placed.json
+
+
+async def carry(town: Town, tenant: Tenant, order: Json, steps: int) -> None:
+    """Move an order along its way, by the tenant's own people."""
+    for role, action in WAY[:steps]:
+        said = await town.try_to_say(
+            tenant.who(role), order, action, {"reason": f"{tenant.private} {action}"}
+        )
+        await _done(said)
+
+
+async def pay(town: Town, tenant: Tenant, order: Json, source: str) -> None:
+    """A payment for an order; its id is one of the tenant's."""
+    paid = await town.try_to_say(tenant.who("customer"), order, "payments", {"source": source})
+    await _done(paid)
+    tenant.ids.setdefault("payment_id", []).append(paid.json["id"])
+
+
+async def live(town: Town, tenant: Tenant) -> None:
+    """A tenant's orders: just placed, cooking, on the way, delivered; paid, and declined."""
+    orders = [await order(town, tenant) for _ in range(3)]
+    limited = await order(town, tenant, item=tenant.ids["item_id"][1])
+    for carried, steps in zip([*orders[1:], limited], (2, 4, 5), strict=True):
+        await carry(town, tenant, carried, steps)
+    online = [await order(town, tenant, payment_method="online") for _ in range(2)]
+    await pay(town, tenant, online[0], "tok_ok")
+    await pay(town, tenant, online[1], "tok_declined")
+    listed = await town.get(tenant.who("customer"), "/v1/orders?limit=1")
+    tenant.ids["cursor"] = [listed["next_cursor"]]
+    for each in (*orders, limited, *online):
+        await eventually(lambda each=each: town.is_in_restaurants_list(each), "the restaurant sees it")
+
+
+async def prepare(town: Town, tenant: Tenant) -> None:
+    """Orders that wait for whatever may be said of an order: enough for every move once."""
+    for method in ("cash", "cash", "cash", "online"):
+        await order(town, tenant, payment_method=method)
+    listed = await town.get(tenant.who("customer"), "/v1/orders?limit=1")
+    tenant.ids["cursor"] = [listed["next_cursor"]]
+
+
+async def _done(answer: Answer) -> None:
+    assert answer.status < 300, (answer.status, answer.body)
