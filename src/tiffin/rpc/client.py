@@ -120,6 +120,8 @@ class Client:
         avoid, tries = None, 0
         while True:
             pool = self._balancer.take(avoid) or await self._balancer.wait(until)
+            if tries:
+                metrics.retried()
             tries += 1
             try:
                 return await _once(pool, method, context, request, until)
@@ -132,11 +134,9 @@ class Client:
                     pool.healthy = False
                     error, again = Unavailable("unreachable", f"{self._name}: {said.message}"), True
             pause_s = retries.pause_s(tries, self._chance)
-            if not again or tries >= TRIES_MAX or self._loop.time() + pause_s >= until:
+            in_time = self._loop.time() + pause_s < until
+            if not (again and tries < TRIES_MAX and in_time and self._budget.take()):
                 raise error
-            if not self._budget.take():
-                raise error
-            metrics.retried()
             avoid = pool
             await asyncio.sleep(pause_s)
 
