@@ -29,6 +29,8 @@ app = cyclopts.App(name="tiffin", help="An order platform for on-demand delivery
 
 ConfigFile = Annotated[Path, Parameter(name="--config", help="The configuration; it need not exist.")]
 Role = Literal["customer", "restaurant", "courier", "operator"]
+Service = Literal["users", "restaurants", "orders", "payments", "gateway", "sandbox", "log"]
+Flag = Annotated[bool, Parameter(negative=())]
 Count = Annotated[int, Parameter(validator=Number(gte=1))]
 Port = Annotated[int, Parameter(validator=Number(gte=0, lte=65535))]
 Hours = Annotated[float, Parameter(validator=Number(gt=0, lte=HOURS_MAX))]
@@ -47,8 +49,14 @@ def main() -> None:
 
 
 @app.command
-def up(*, host: str | None = None, port: Port | None = None, config: ConfigFile = FILE) -> None:
-    """Start the whole platform in this process, with an embedded PostgreSQL unless nodes are configured.
+def up(
+    *,
+    host: str | None = None,
+    port: Port | None = None,
+    processes: Flag = False,
+    config: ConfigFile = FILE,
+) -> None:
+    """Start the whole platform, with an embedded PostgreSQL unless nodes are configured.
 
     Parameters
     ----------
@@ -56,18 +64,61 @@ def up(*, host: str | None = None, port: Port | None = None, config: ConfigFile 
         Listen on this address.
     port
         Listen on this port; 0 for any free one.
+    processes
+        Every service in a process of its own, instead of all in this one.
     """
+    from tiffin.cli.supervisor import up_processes
     from tiffin.cli.up import up
 
     settings = _configure(config)
     given = {"host": host, "port": port}
     server = msgspec.structs.replace(settings.server, **{k: v for k, v in given.items() if v is not None})
-    _run(up(msgspec.structs.replace(settings, server=server), console))
+    settings = msgspec.structs.replace(settings, server=server)
+    _run(up_processes(settings, config, console) if processes else up(settings, console))
+
+
+@app.command
+def serve(service: Service, *, listen: str | None = None, config: ConfigFile = FILE) -> None:
+    """Start one service in this process. The others are where the configuration says ([services]).
+
+    Parameters
+    ----------
+    service
+        `sandbox` is the payment provider to try things with, `log` makes and drops the log's days.
+    listen
+        host:port, instead of the configured one.
+    """
+    from tiffin.cli.serve import serve
+
+    _run(serve(_configure(config), service, listen))
+
+
+@app.command
+def migrate(*, new_passwords: Flag = False, config: ConfigFile = FILE) -> None:
+    """Bring the databases up to date, as their owner: schemas, roles, shards, the log's days.
+
+    Parameters
+    ----------
+    new_passwords
+        Give the services' roles the passwords that go with the secret in the data directory.
+    """
+    from tiffin.cli.inspect import migrate
+
+    _run(migrate(_configure(config), new_passwords, console))
+
+
+@app.command
+def ps(*, config: ConfigFile = FILE) -> None:
+    """Show the platform's processes and how they are. Exit code 1 unless all of them serve."""
+    from tiffin.cli.ps import ps
+
+    if not _run(ps(_configure(config), console)):
+        sys.exit(1)
 
 
 @app.command
 def token(role: Role, subject: str, *, hours: Hours = 24, config: ConfigFile = FILE) -> None:
-    """Print a bearer token.
+    """Print a bearer token, signed by whoever has the data directory's secret.
 
     Parameters
     ----------
@@ -93,7 +144,7 @@ def token(role: Role, subject: str, *, hours: Hours = 24, config: ConfigFile = F
 
 
 @app.command
-def demo(*, orders: Count = 2000, seed: int = 1, config: ConfigFile = FILE) -> None:
+def demo(*, orders: Count = 2000, seed: int = 1, processes: Flag = False, config: ConfigFile = FILE) -> None:
     """Start the platform, drive a whole day of orders through it over HTTP, audit it, and tell what happened.
 
     Parameters
@@ -102,10 +153,12 @@ def demo(*, orders: Count = 2000, seed: int = 1, config: ConfigFile = FILE) -> N
         How many; they follow the published arrival curve of real cities.
     seed
         Another seed is another day.
+    processes
+        Every service in a process of its own.
     """
     from tiffin.cli.drive import demo
 
-    if not _run(demo(config, _configure(config), orders, seed, console)):
+    if not _run(demo(config, _configure(config), orders, seed, processes, console)):
         sys.exit(1)
 
 
@@ -177,7 +230,12 @@ def shards(*, config: ConfigFile = FILE) -> None:
 
 @app.command
 def bench(
-    *, seconds: Seconds = 10, rounds: Count = 3, callers: Count = 64, config: ConfigFile = FILE
+    *,
+    seconds: Seconds = 10,
+    rounds: Count = 3,
+    callers: Count = 64,
+    processes: Flag = False,
+    config: ConfigFile = FILE,
 ) -> None:
     """Measure: orders over HTTP, and the write path beside pgbench, with CPU an order from /proc.
 
@@ -189,10 +247,12 @@ def bench(
         Rounds of each, in turns.
     callers
         Orders wanted at the same time.
+    processes
+        Every service in a process of its own.
     """
     from tiffin.cli.bench import bench
 
-    _run(bench(config, _configure(config), seconds, rounds, callers, console))
+    _run(bench(config, _configure(config), seconds, rounds, callers, processes, console))
 
 
 def _configure(file: Path) -> Config:

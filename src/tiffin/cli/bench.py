@@ -25,14 +25,15 @@ SETTLING_POLL_S = 0.05
 
 
 async def bench(
-    file: Path, config: Config, seconds: float, rounds: int, callers: int, console: Console
+    file: Path, config: Config, seconds: float, rounds: int, callers: int, processes: bool, console: Console
 ) -> None:
     """Both benches, with tables, on embedded servers of their own: nothing of it stays among real orders."""
     http = _aside(config, "http")
     environment = {"TIFFIN_DATA_DIRECTORY": str(http.data_directory), "TIFFIN_NODES": ""}
+    arguments = ["--config", str(file), *(["--processes"] if processes else [])]
     async with open_nodes(http) as nodes:
         assert nodes.postmaster is not None
-        with running_server(http.data_directory, ["--config", str(file)], environment) as server:
+        with running_server(http.data_directory, arguments, environment) as server:
             pids = {"server": server.pid, "PostgreSQL": nodes.postmaster}
             done: list[HttpBench] = []
             for number in range(1, rounds + 1):

@@ -7,6 +7,11 @@
     [server]
     host = "127.0.0.1"
     port = 8080
+    url = "http://10.0.0.5:8080"    # where others reach it, if that is not its host and port
+
+    [services.orders]               # of each service, if it has processes of its own
+    addresses = ["10.0.0.6:7003", "10.0.0.7:7003"]
+    listen = "0.0.0.0:7003"         # without it: the first of the addresses
 
     [nodes]                         # in order; the first is the directory
     north = "postgresql://user:password@host/database"
@@ -20,7 +25,7 @@ Each key has a variable, like `TIFFIN_POLICY_PAYMENT_S`. `TIFFIN_NODES` is `name
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_origin
 
 import msgspec
 
@@ -35,6 +40,8 @@ NodeUrl = Annotated[str, msgspec.Meta(pattern="^postgres(ql)?://.")]
 class ConfigError(Exception):
     """The configuration does not make sense; the message says where."""
 
+ServiceAddress = Annotated[str, msgspec.Meta(pattern=r"^[^:/ ]+:\d{1,5}$|^\[[0-9a-fA-F:.]+\]:\d{1,5}$")]
+"""`host:port`."""
 
 class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the HTTP API listens."""
@@ -47,12 +54,40 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that can be set."""
 
+    url: str = ""
+
+    @property
+    def own_url(self) -> str:
+        """Where others reach it."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104 - not listened at
+        return self.url or f"http://{f'[{host}]' if ':' in host and '[' not in host else host}:{self.port}"
+
+
+class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the processes of one service are."""
+
+    addresses: list[ServiceAddress] = []
+    """Where its callers find it: one address a process."""
+    listen: ServiceAddress | Literal[""] = ""
+    """Where a process started here listens; empty: at the first address."""
+
+
+class Services(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Every service that may have processes of its own. The gateway is under `server`."""
+
+    users: Service = Service()
+    restaurants: Service = Service()
+    orders: Service = Service()
+    payments: Service = Service()
+    sandbox: Service = Service()
+    """The payment provider to try things with; it speaks HTTP."""
     server: Server = Server()
     data_directory: Path = Path(".tiffin")
     embedded_nodes: Annotated[int, msgspec.Meta(ge=1, le=40)] = 1
     nodes: dict[NodeName, NodeUrl] = {}
     """Name to URL, in order. Empty: the embedded server's databases."""
     log_retention_days: Annotated[int, msgspec.Meta(ge=1)] = 30
+    services: Services = Services()
     policy: Policy = Policy()
 
 
@@ -75,8 +110,7 @@ def read_config(file: Path, environment: Mapping[str, str]) -> Config:
 
 def _parse(variable: str, text: str, kind: Any) -> Any:
     try:
-        value = dict(_pair(part) for part in text.split()) if variable == "TIFFIN_NODES" else text
-        return _convert(value, kind, strict=False)
+        return _convert(_of_text(variable, text, kind), kind, strict=False)
     except ValueError as error:
         raise ConfigError(f"{variable}: {error}") from error
 
@@ -86,6 +120,12 @@ def _pair(text: str) -> tuple[str, str]:
     if not separator:
         raise ValueError(f"expected name=url, got {text!r}")
     return name, url
+
+def _of_text(variable: str, text: str, kind: Any) -> Any:
+    if variable == "TIFFIN_NODES":
+        return dict(_pair(part) for part in text.split())
+    return text.split() if get_origin(kind) is list else text
+
 
 
 def _convert(value: Any, kind: Any, strict: bool = True) -> Any:

@@ -12,7 +12,6 @@ from tiffin.cli.config import Config, ConfigError
 from tiffin.cli.inspect import audit
 from tiffin.cli.running import find, running_server
 from tiffin.cli.secret import read_secret
-from tiffin.gateway.tokens import Tokens
 from tiffin.load.day import Arrival, demo_day, select
 from tiffin.load.orders_csv import BadFile, read_orders
 from tiffin.load.platform import Mint
@@ -38,7 +37,7 @@ class Selection:
     journal: Path | None = None
 
 
-async def demo(file: Path, config: Config, orders: int, seed: int, console: Console) -> bool:
+async def demo(file: Path, config: Config, orders: int, seed: int, processes: bool, console: Console) -> bool:
     """The built-in day. True if nothing unexpected happened and the audit is clean."""
     if running := find(config.data_directory):
         raise SystemExit(f"tiffin: a server is up at {running.url}: stop it first, the demo starts its own")
@@ -46,7 +45,9 @@ async def demo(file: Path, config: Config, orders: int, seed: int, console: Cons
     hurried = msgspec.structs.replace(config, policy=policy)
     console.print(f"A day of {orders:,} orders in half a minute, over HTTP.", highlight=False)
     environment = {"TIFFIN_POLICY_PAYMENT_S": str(DEMO_PAYMENT_S)}
-    return await _drive(file, hurried, demo_day(orders, seed), Selection(DEMO_SPEED), console, environment)
+    return await _drive(
+        file, hurried, demo_day(orders, seed), Selection(DEMO_SPEED), console, environment, processes
+    )
 
 
 async def replay(file: Path, config: Config, csv: Path, selection: Selection, console: Console) -> bool:
@@ -68,7 +69,9 @@ async def _drive(
     console: Console,
     environment: dict[str, str],
 ) -> bool:
-    with running_server(config.data_directory, ["--config", str(file)], environment) as server:
+    processes: bool = False,
+    arguments = ["--config", str(file), *(["--processes"] if processes else [])]
+    with running_server(config.data_directory, arguments, environment) as server:
         console.print(f"The server is up at {server.url}", highlight=False)
         policy = config.policy
         drive = Drive(

@@ -1,4 +1,4 @@
-"""`tiffin audit`, `tiffin order`, `tiffin shards`: look at what is stored, in tables."""
+"""`tiffin audit`, `order`, `shards`, `migrate`: what the owner of the databases may do."""
 
 from rich.console import Console
 from rich.progress import Progress, TaskID
@@ -39,6 +39,13 @@ async def audit(config: Config, console: Console) -> bool:
     if not report.is_clean:
         console.print(_differences_table(report))
     return report.is_clean
+
+
+async def migrate(config: Config, new_passwords: bool, console: Console) -> None:
+    """Make the databases ready for services that enter with roles of their own."""
+    async with open_nodes(config, new_passwords=new_passwords) as nodes:
+        for node in nodes.all:
+            console.print(f"node {node.name} is up to date", highlight=False)
 
 
 async def order(config: Config, order_id: str, console: Console) -> bool:

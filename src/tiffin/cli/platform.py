@@ -3,25 +3,21 @@
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 
-from tiffin.cli.background import every
 from tiffin.cli.clock import utc_now
 from tiffin.cli.config import Config
+from tiffin.cli.keeping import keep_log
 from tiffin.cli.nodes import enter_nodes, open_nodes
-from tiffin.cli.parts import PARTS, Ground, Part, Peers, open_gateway
-from tiffin.cli.parts.part import Work, at_work
+from tiffin.cli.parts import PARTS, Ground, Peers, open_gateway
+from tiffin.cli.parts.part import at_work
 from tiffin.cli.sandbox import sandbox
 from tiffin.cli.secret import read_secret
-from tiffin.events.retention import keep_days
 from tiffin.gateway.app import Gateway
 from tiffin.services.orders.consumers import RestaurantCopy
 from tiffin.services.payments.consumers import PaymentsConsumer
 from tiffin.services.restaurants.consumers import StockConsumer
 from tiffin.sharding.router import Router
-from tiffin.storage.node import Node
 
-RETENTION_INTERVAL_S = 3600.0
 CONSUMER_NAMES = (RestaurantCopy.name, StockConsumer.name, PaymentsConsumer.name)
 
 
@@ -56,16 +52,3 @@ async def open_platform(config: Config, port: int) -> AsyncGenerator[Platform]:
         gateway = await stack.enter_async_context(open_gateway(nodes, peers, secret))
         await stack.enter_async_context(at_work(parts))
         yield Platform(gateway, len(owned.all), owned.postmaster)
-
-
-def keep_log(nodes: list[Node], config: Config) -> Part:
-    """The log's days are made ahead and dropped when they are old: its owner's work, and no service's."""
-
-    async def keep(node: Node) -> bool:
-        await keep_days(node, config.log_retention_days)
-        return False
-
-    def work() -> list[Work]:
-        return [every(RETENTION_INTERVAL_S, "log.retention", partial(keep, node)) for node in nodes]
-
-    return Part(None, work)

@@ -24,6 +24,8 @@ class Running(msgspec.Struct, frozen=True):
     started: float
     url: str
     postmaster: int | None = None
+    supervises: bool = False
+    """Whether the services are processes of their own, its children."""
 
 
 def _file(data_directory: Path) -> Path:
@@ -45,10 +47,12 @@ def claim(data_directory: Path) -> Generator[None]:
 
 
 @contextmanager
-def announce(data_directory: Path, url: str, postmaster: int | None) -> Generator[None]:
+def announce(
+    data_directory: Path, url: str, postmaster: int | None, supervises: bool = False
+) -> Generator[None]:
     """While inside, `find` finds this process."""
     file = _file(data_directory)
-    me = Running(os.getpid(), psutil.Process().create_time(), url, postmaster)
+    me = Running(os.getpid(), psutil.Process().create_time(), url, postmaster, supervises)
     unfinished = file.with_suffix(".new")
     unfinished.write_bytes(msgspec.json.encode(me))
     unfinished.rename(file)

@@ -1,7 +1,5 @@
 """`tiffin up`: the whole platform in this process."""
 
-import asyncio
-import signal
 import socket
 
 from rich.console import Console
@@ -10,6 +8,7 @@ from rich.panel import Panel
 from tiffin.cli.config import Config
 from tiffin.cli.platform import open_platform
 from tiffin.cli.running import announce, claim
+from tiffin.cli.stopping import stop_event
 from tiffin.gateway.server import serve
 
 
@@ -20,26 +19,26 @@ async def up(config: Config, console: Console) -> None:
 
 
 async def _run(config: Config, console: Console) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    port = config.server.port or _free_port(config.server.host)
+    stop = stop_event()
+    port = config.server.port or free_port(config.server.host)
     console.print("starting: PostgreSQL, the schema, the services", highlight=False)
     async with open_platform(config, port) as platform:
         server = await serve(platform.gateway, config.server.host, port)
         with announce(config.data_directory, server.url, platform.postmaster):
-            console.print(_welcome(server.url, config, platform.node_count))
+            console.print(welcome(server.url, config, platform.node_count))
             await stop.wait()
             console.print("stopping")
             await server.stop()
 
 
-def _free_port(host: str) -> int:
+def free_port(host: str) -> int:
+    """Any port that nobody listens at."""
     with socket.create_server((host, 0)) as listening:
         return listening.getsockname()[1]
 
 
-def _welcome(url: str, config: Config, nodes: int) -> Panel:
+def welcome(url: str, config: Config, nodes: int) -> Panel:
+    """What is said once the platform is up."""
     where = f"{nodes} node{'s' if nodes > 1 else ''}, data in {config.data_directory}"
     lines = (
         f"[bold]Tiffin is up[/bold] at {url} ({where})",

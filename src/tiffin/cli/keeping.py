@@ -1,0 +1,25 @@
+"""What the owner of the databases does beside all services: keep the log's days."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from tiffin.cli.background import every
+from tiffin.cli.config import Config
+from tiffin.cli.parts.part import Part, Work
+from tiffin.events.retention import keep_days
+from tiffin.storage.node import Node
+
+RETENTION_INTERVAL_S = 3600.0
+
+
+def keep_log(nodes: Sequence[Node], config: Config) -> Part:
+    """Days of the log are made ahead, and dropped when they are old. Making tables is no service's right."""
+
+    async def keep(node: Node) -> bool:
+        await keep_days(node, config.log_retention_days)
+        return False
+
+    def work() -> list[Work]:
+        return [every(RETENTION_INTERVAL_S, "log.retention", partial(keep, node)) for node in nodes]
+
+    return Part(None, work)
