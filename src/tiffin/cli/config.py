@@ -35,13 +35,13 @@ FILE = Path("tiffin.toml")
 
 NodeName = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_-]{0,39}$")]
 NodeUrl = Annotated[str, msgspec.Meta(pattern="^postgres(ql)?://.")]
+ServiceAddress = Annotated[str, msgspec.Meta(pattern=r"^[^:/ ]+:\d{1,5}$|^\[[0-9a-fA-F:.]+\]:\d{1,5}$")]
+"""`host:port`."""
 
 
 class ConfigError(Exception):
     """The configuration does not make sense; the message says where."""
 
-ServiceAddress = Annotated[str, msgspec.Meta(pattern=r"^[^:/ ]+:\d{1,5}$|^\[[0-9a-fA-F:.]+\]:\d{1,5}$")]
-"""`host:port`."""
 
 class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the HTTP API listens."""
@@ -49,11 +49,6 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8080
     """0: any free one."""
-
-
-class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything that can be set."""
-
     url: str = ""
 
     @property
@@ -81,13 +76,18 @@ class Services(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     payments: Service = Service()
     sandbox: Service = Service()
     """The payment provider to try things with; it speaks HTTP."""
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything that can be set."""
+
     server: Server = Server()
+    services: Services = Services()
     data_directory: Path = Path(".tiffin")
     embedded_nodes: Annotated[int, msgspec.Meta(ge=1, le=40)] = 1
     nodes: dict[NodeName, NodeUrl] = {}
     """Name to URL, in order. Empty: the embedded server's databases."""
     log_retention_days: Annotated[int, msgspec.Meta(ge=1)] = 30
-    services: Services = Services()
     policy: Policy = Policy()
 
 
@@ -115,17 +115,17 @@ def _parse(variable: str, text: str, kind: Any) -> Any:
         raise ConfigError(f"{variable}: {error}") from error
 
 
-def _pair(text: str) -> tuple[str, str]:
-    name, separator, url = text.partition("=")
-    if not separator:
-        raise ValueError(f"expected name=url, got {text!r}")
-    return name, url
-
 def _of_text(variable: str, text: str, kind: Any) -> Any:
     if variable == "TIFFIN_NODES":
         return dict(_pair(part) for part in text.split())
     return text.split() if get_origin(kind) is list else text
 
+
+def _pair(text: str) -> tuple[str, str]:
+    name, separator, url = text.partition("=")
+    if not separator:
+        raise ValueError(f"expected name=url, got {text!r}")
+    return name, url
 
 
 def _convert(value: Any, kind: Any, strict: bool = True) -> Any:

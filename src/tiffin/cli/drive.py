@@ -68,8 +68,8 @@ async def _drive(
     selection: Selection,
     console: Console,
     environment: dict[str, str],
-) -> bool:
     processes: bool = False,
+) -> bool:
     arguments = ["--config", str(file), *(["--processes"] if processes else [])]
     with running_server(config.data_directory, arguments, environment) as server:
         console.print(f"The server is up at {server.url}", highlight=False)
