@@ -34,7 +34,8 @@ def test_sampled_is_the_lowest_flag(flags: str, sampled: bool):
 @pytest.mark.parametrize(
     "given",
     [None, "", "nonsense", f"01-{TRACE}-{PARENT}-01", f"00-{TRACE.upper()}-{PARENT}-01",
-     f"00-{TRACE}-{PARENT}", f"00-{'0' * 32}-{PARENT}-01", f"00-{TRACE}-{'0' * 16}-01", f"00-{TRACE}-{PARENT}-01\n"],
+     f"00-{TRACE}-{PARENT}", f"00-{'0' * 32}-{PARENT}-01", f"00-{TRACE}-{'0' * 16}-01",
+     f"00-{TRACE}-{PARENT}-01\n"],
 )  # fmt: skip
 def test_what_is_no_trace_is_not_carried_on(given: str | None):
     assert continued(given) is None
