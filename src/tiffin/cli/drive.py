@@ -12,6 +12,7 @@ from tiffin.cli.config import Config, ConfigError
 from tiffin.cli.inspect import audit
 from tiffin.cli.running import find, running_server
 from tiffin.cli.secret import read_secret
+from tiffin.gateway.tokens import Tokens
 from tiffin.load.day import Arrival, demo_day, select
 from tiffin.load.orders_csv import BadFile, read_orders
 from tiffin.load.platform import Mint
