@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from tiffin.events.event import Event
-from tiffin.events.reader import BATCH_MAX, CHANNEL, QUERIES, START, Cursor, after, read
+from tiffin.events.reader import BATCH_MAX, CHANNEL, QUERIES, START, Cursor, after, oldest_after, read
 from tiffin.events.waiting import Waiting
 from tiffin.primitives.clock import Clock
 from tiffin.primitives.errors import Unavailable
@@ -18,6 +19,8 @@ STAND_IN_S = 1.0
 """How soon a runner takes over from one that is gone."""
 PAUSE_S = 0.05
 PAUSE_MAX_S = 5.0
+MEASURE_INTERVAL_S = 1.0
+"""How often a reader that finds nothing asks whether something is held back."""
 
 _log = structlog.get_logger()
 _handled = Counter("tiffin_consumer_events", "Events handled.", ["consumer", "node"])
@@ -29,7 +32,7 @@ _lag = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600),
 )  # fmt: skip
 _behind = Gauge(
-    "tiffin_consumer_behind_seconds", "Age of the last event handled, while behind.", ["consumer", "node"]
+    "tiffin_consumer_behind_seconds", "Age of the oldest event that is not handled yet.", ["consumer", "node"]
 )
 
 
@@ -58,7 +61,11 @@ class ConsumerRunner:
         self._waiting = Waiting()
         labels = (consumer.name, node.name)
         self._handled, self._failures = _handled.labels(*labels), _failures.labels(*labels)
-        self._lag, self._behind = _lag.labels(*labels), _behind.labels(*labels)
+        self._lag = _lag.labels(*labels)
+        self._oldest_at: datetime | None = None
+        """Of the events not handled yet, as far as is known."""
+        self._measured_s = -MEASURE_INTERVAL_S
+        _behind.labels(*labels).set_function(self._behind_s)
 
     async def run(self) -> None:
         """For ever: lead, read, handle, remember. Ends by cancellation."""
@@ -69,7 +76,8 @@ class ConsumerRunner:
                 connection = await self._node.connect(STATEMENT_TIMEOUT_S)
                 await connection.add_listener(CHANNEL, self._waiting.notified)
                 await connection.execute(QUERIES["forgettable"])
-                while not await connection.fetchval(QUERIES["lead"], self._consumer.name):  # noqa: ASYNC110
+                while not await connection.fetchval(QUERIES["lead"], self._consumer.name):
+                    self._oldest_at = None  # whoever leads tells
                     await asyncio.sleep(STAND_IN_S)
                 cursor = await self._cursor(connection)
                 while True:
@@ -90,10 +98,11 @@ class ConsumerRunner:
         """Handle what there is; if there is nothing, wait until something may be."""
         events = await read(connection, cursor)
         if not events:
-            self._behind.set(0)
+            await self._measure(connection, cursor)
             await self._waiting.wait()
             return cursor
         self._waiting.found()
+        self._oldest_at = events[0].at
         await self._consumer.handle(events)
         cursor = after(events[-1])
         await connection.execute(
@@ -102,11 +111,22 @@ class ConsumerRunner:
         now = self._clock()
         for event in events:
             self._lag.observe((now - event.at).total_seconds())
-        self._behind.set((now - events[-1].at).total_seconds())
+        self._oldest_at = None
         self._handled.inc(len(events))
         if len(events) < BATCH_MAX:
             await asyncio.sleep(self._consumer.gather_s)
         return cursor
+
+    async def _measure(self, connection: Connection, cursor: Cursor) -> None:
+        """See what cannot be read yet: an older transaction, of any database of the server, still runs."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._measured_s >= MEASURE_INTERVAL_S:
+            self._oldest_at = await oldest_after(connection, cursor)
+            self._measured_s = now_s
+
+    def _behind_s(self) -> float:
+        oldest_at = self._oldest_at
+        return max(0.0, (self._clock() - oldest_at).total_seconds()) if oldest_at else 0.0
 
     async def _cursor(self, connection: Connection) -> Cursor:
         row = await connection.fetchrow(QUERIES["cursor"], self._consumer.name)

@@ -12,6 +12,16 @@ SELECT xid::text::bigint AS xid, position, day - DATE '1970-01-01' AS day,
  ORDER BY log.events.xid, position
  LIMIT $4;
 
+-- name: oldest_after
+-- When the first event after the cursor happened, one that `read` must not give yet included.
+SELECT at
+  FROM log.events
+ WHERE (xid, position) > ($1::text::xid8, $2::bigint)
+   AND day >= DATE '1970-01-01' + $3::int - 1
+   AND day <= (now() AT TIME ZONE 'UTC')::date + 1
+ ORDER BY log.events.xid, position
+ LIMIT 1;
+
 -- name: end
 -- A cursor behind everything that is committed now.
 SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1) AS xid,

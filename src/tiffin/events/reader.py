@@ -1,5 +1,6 @@
 """Reading a node's log in commit order, from a cursor, skipping nothing."""
 
+from datetime import datetime
 from typing import NamedTuple
 
 from tiffin.events.event import Event
@@ -31,6 +32,11 @@ async def read(connection: Connection, cursor: Cursor, limit: int = BATCH_MAX) -
     """
     rows = await connection.fetch(QUERIES["read"], str(cursor.xid), cursor.position, cursor.day, limit)
     return [Event(*row) for row in rows]
+
+
+async def oldest_after(connection: Connection, cursor: Cursor) -> datetime | None:
+    """The moment of the first committed event after the cursor, be it that `read` does not give it yet."""
+    return await connection.fetchval(QUERIES["oldest_after"], str(cursor.xid), cursor.position, cursor.day)
 
 
 def after(event: Event) -> Cursor:

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from prometheus_client import REGISTRY
 
 from log_bench import append, leaders, terminate, transaction, until
 from manual_clock import ManualClock
@@ -230,3 +232,63 @@ async def test_the_backlog_is_what_is_not_handled_yet(log: Node, clock: ManualCl
         await cursor_moved(log, handler)
     await append(log, "4")
     assert await backlog(log, "test.consumer") == 1
+
+
+def behind_s(handler: Handler, log: Node) -> float:
+    """What the metric says of a consumer."""
+    labels = {"consumer": handler.consumer.name, "node": log.name}
+    value = REGISTRY.get_sample_value("tiffin_consumer_behind_seconds", labels)
+    assert value is not None
+    return value
+
+
+@pytest.fixture
+def a_minute_later(clock: ManualClock) -> ManualClock:
+    """A clock that sees what is appended now as old; the log's moments are the database's."""
+    clock.set(datetime.now(UTC) + timedelta(seconds=90))
+    return clock
+
+
+async def test_events_held_back_by_an_open_transaction_are_not_handled_and_the_metric_says_so(
+    log: Node, a_minute_later: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "MEASURE_INTERVAL_S", 0.0)
+    monkeypatch.setattr(waiting, "POLL_S", 0.05)
+    handler = Handler()
+    async with running(handler, log, a_minute_later):
+        async with transaction(log) as slow:
+            await append(log, "held back")
+            await until(lambda: behind_s(handler, log) >= 60)
+            assert handler.keys == []
+            await slow.execute("COMMIT")
+        await handler.until(1)
+        await until(lambda: behind_s(handler, log) == 0)
+
+
+async def test_a_handler_that_fails_or_hangs_is_behind(log: Node, a_minute_later: ManualClock) -> None:
+    handler = Handler()
+    handler.trouble = [fail, lambda: asyncio.sleep(NEVER_S)]
+    await append(log, "1")
+    async with running(handler, log, a_minute_later):
+        await handler.until(1)
+        assert behind_s(handler, log) >= 60
+        await handler.until(2)
+        assert behind_s(handler, log) >= 60
+        a_minute_later.advance(600)
+        assert behind_s(handler, log) >= 660
+
+
+async def test_who_only_stands_by_is_not_behind(
+    log: Node, a_minute_later: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "STAND_IN_S", 0.02)
+    first, second = Handler(), Handler()
+    first.trouble = [lambda: asyncio.sleep(NEVER_S)]
+    second.trouble = [fail, lambda: asyncio.sleep(NEVER_S)]
+    await append(log, "1")
+    async with running(first, log, a_minute_later):
+        await first.until(1)
+        async with running(second, log, a_minute_later):  # the metric's last runner of this name
+            assert behind_s(second, log) == 0
+            await terminate(log, await leaders(log))
+            await until(lambda: len(first.keys) + len(second.keys) > 1)
