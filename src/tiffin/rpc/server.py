@@ -7,6 +7,7 @@ async with RpcServer({"Orders": orders}, clock) as server:
 """
 
 import asyncio
+import socket
 from collections.abc import Mapping
 from typing import Self, cast
 
@@ -44,6 +45,8 @@ class RpcServer:
         self._listeners: list[asyncio.Server] = []
         self._connections: set[_Connection] = set()
         self._closed = False
+        self.address: tuple[str, int] = ("", 0)
+        """Host and port it listens at."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -53,14 +56,9 @@ class RpcServer:
 
     async def listen(self, host: str, port: int) -> None:
         """Accept connections at `host` and `port`; 0 picks a free one."""
-        loop = asyncio.get_running_loop()
-        self._listeners.append(await loop.create_server(self._connect, host, port))
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Host and port of the first listener."""
-        host, port = self._listeners[0].sockets[0].getsockname()[:2]
-        return host, port
+        listener = await asyncio.get_running_loop().create_server(self._connect, host, port)
+        self._listeners.append(listener)
+        self.address = listener.sockets[0].getsockname()[:2]
 
     @property
     def in_flight(self) -> int:
@@ -118,6 +116,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._connections.add(self)
         if len(self._connections) > self._limits.connections_max:
             self._transport.abort()
@@ -167,6 +166,7 @@ class _Connection(asyncio.Protocol):
         _log.warning("rpc_connection_broken", why=why)
         self._dispatcher.metrics.connection_broken()
         self.close()
+        self._loop.call_later(CLOSE_S, self.abort)
 
     def _answer(self, frame: bytes) -> None:
         if self._transport is None:
