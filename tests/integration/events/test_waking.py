@@ -17,18 +17,15 @@ class Heard:
     """The wake-ups that arrive on a node."""
 
     def __init__(self) -> None:
-        self._wakes: asyncio.Queue[int] = asyncio.Queue()
+        self._wakes: asyncio.Queue[tuple[int, object]] = asyncio.Queue()
 
-    def hear(self, _connection: object, process: int, _channel: str, _payload: object) -> None:
-        self._wakes.put_nowait(process)
+    def hear(self, _connection: object, process: int, _channel: str, payload: object) -> None:
+        self._wakes.put_nowait((process, payload))
 
-    async def next(self) -> int:
-        """The server process that sent the next one."""
+    async def next(self) -> tuple[int, object]:
+        """The server process that sent the next one, and what it said."""
         async with asyncio.timeout(WITHIN_S):
             return await self._wakes.get()
-
-    def count(self) -> int:
-        return self._wakes.qsize()
 
 
 @pytest.fixture
@@ -58,12 +55,10 @@ async def own_wakes(heard: Heard, connection: Connection) -> int:
     """How many wake-ups this connection has sent; others append beside it."""
     await connection.execute("SELECT pg_notify($1, 'end')", CHANNEL)
     mine = connection.get_server_pid()
-    sent = -1
-    while True:
-        if await heard.next() == mine:
-            sent += 1
-            if not heard.count():
-                return sent
+    sent = 0
+    while (wake := await heard.next()) != (mine, "end"):
+        sent += wake[0] == mine
+    return sent
 
 
 async def test_an_appending_statement_wakes_the_readers_with_its_commit(
