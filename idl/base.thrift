@@ -12,9 +12,12 @@
 namespace py tiffin.base
 
 struct Caller {
-  1: required string role (doc = "Who is calling: a person's role, or a part of the platform.",
-                           one_of = "customer restaurant courier operator system"),
+  1: required string role (doc = "Who is calling: a person's role, a part of the platform, or a visitor, who has not signed in.",
+                           one_of = "customer restaurant courier operator system visitor"),
   2: required string id (doc = "The caller's id within that role.", pattern = "^[A-Za-z0-9_.:-]{1,64}$"),
+  3: optional string person (doc = "Who it is where `id` is a restaurant's.", pattern = "^[A-Za-z0-9_.:-]{1,64}$"),
+  4: optional string access (doc = "What they may do there; `system`: a restaurant's own system, by API key. Not given: everything.",
+                             one_of = "owner manager staff system"),
 }
 
 struct CallContext {

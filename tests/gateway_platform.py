@@ -12,9 +12,9 @@ from prometheus_client import CollectorRegistry
 from manual_clock import ManualClock
 from tiffin.gateway.app import Gateway, Limits
 from tiffin.gateway.server import Server, serve
-from tiffin.gateway.tokens import Tokens
 from tiffin.primitives.errors import Refusal
 from tiffin.rpc import contracts as c
+from tiffin.services.users.signing import PlatformTokens, platform_key
 
 SECRET = b"a secret that only these tests know, long enough for SHA-512 as well"
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
@@ -111,7 +111,29 @@ class RestaurantsStub(Recording):
 
 
 class UsersStub(RestaurantsStub):
-    pass
+    """Knows the platform's own key, those that a test adds, and which tokens a test has ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys = [platform_key(SECRET).public_key()]
+        self.ended: list[c.Ended] = []
+        self.api_keys: dict[str, c.ApiKey] = {}
+        self.verifications = self.checks = 0
+        self.failing: Callable[[], Any] | None = None
+
+    async def verification(self, context: c.CallContext, request: c.VerificationQuery) -> c.Verification:
+        self.verifications += 1
+        if self.failing:
+            await self.failing()
+        return c.Verification(keys=list(self.keys), ended=list(self.ended))
+
+    async def check_api_key(self, context: c.CallContext, request: c.CheckApiKey) -> c.ApiKey:
+        self.checks += 1
+        if self.failing:
+            await self.failing()
+        if request.key not in self.api_keys:
+            raise Refusal("bad_token", "this API key opens nothing")
+        return self.api_keys[request.key]
 
 
 class PaymentsStub(Recording):
@@ -168,7 +190,7 @@ class Platform:
 
     def __init__(self, limits: Limits) -> None:
         self.clock = ManualClock(NOW)
-        self.tokens = Tokens(SECRET, self.clock)
+        self.tokens = PlatformTokens(SECRET, self.clock)
         self.orders, self.restaurants = OrdersStub(), RestaurantsStub()
         self.users, self.payments = UsersStub(), PaymentsStub()
         self.feed = FeedStub()
@@ -178,7 +200,7 @@ class Platform:
             "Users": self.users, "Payments": self.payments,
         }  # fmt: skip
         self.gateway = Gateway(
-            services, self.tokens, self.clock, feed=self.feed, ready=self._ready,
+            services, self.clock, feed=self.feed, ready=self._ready,
             registry=CollectorRegistry(), limits=limits,
         )  # fmt: skip
         self.server: Server

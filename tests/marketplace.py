@@ -17,7 +17,8 @@ from tiffin.services.orders.store import OrderStore
 from tiffin.services.orders.sweeper import CLAIM_MAX, sweep
 from tiffin.services.restaurants.service import RestaurantsService
 from tiffin.services.restaurants.stock_store import StockStore
-from tiffin.services.users.service import UsersService
+from tiffin.services.users.customers import Customers
+from tiffin.services.users.store import CustomerStore
 from tiffin.sharding.order_id import customer_shard, restaurant_shard
 from tiffin.sharding.partitions import create_partitions, drop_partitions
 from tiffin.sharding.router import Router
@@ -48,7 +49,7 @@ class Marketplace:
         self.restaurant = new_id("restaurant")
         self.stock = StockStore(router, clock)
         self.restaurants = RestaurantsService(router, self.stock, clock)
-        self.users = UsersService(router, clock)
+        self.users = Customers(CustomerStore(router), clock)
         self._processes: list[OrdersService] = []
         self.orders = self.process()
 

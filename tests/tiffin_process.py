@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -11,13 +12,15 @@ from typing import Any, Self
 
 from tiffin.cli.running import Running, find
 from tiffin.cli.secret import read_secret
-from tiffin.gateway.tokens import Tokens
+from tiffin.services.users.signing import PlatformTokens
 
 START_TIMEOUT_S = 60
 
 
 class TiffinProcess:
     """A server on a port of its own. After `kill` and `start` it is at the same address."""
+
+    command: Sequence[str] = ("up",)
 
     def __init__(self, data_directory: Path, *, nodes: str = "", **policy: float) -> None:
         """`nodes` as in TIFFIN_NODES; none: the embedded server's database."""
@@ -28,7 +31,7 @@ class TiffinProcess:
             "TIFFIN_NODES": nodes,
             **{f"TIFFIN_POLICY_{name.upper()}": str(value) for name, value in policy.items()},
         }
-        self._tokens = Tokens(read_secret(data_directory), lambda: datetime.now(UTC))
+        self._tokens = PlatformTokens(read_secret(data_directory), lambda: datetime.now(UTC))
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
 
@@ -36,7 +39,7 @@ class TiffinProcess:
         """Start it and wait until it serves."""
         with (self.data_directory / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tiffin", "up", "--port", str(self._port)],
+                [sys.executable, "-m", "tiffin", *self.command, "--port", str(self._port)],
                 env=self.environment, cwd=self.data_directory,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip

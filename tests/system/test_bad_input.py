@@ -11,7 +11,7 @@ import pytest
 
 from system import town as towns
 from system.town import ALWAYS, CURRENCY, FEE, HOME, MENU, OPERATOR, PRICE, Town, database, eventually
-from tiffin.gateway.tokens import Tokens
+from tiffin.services.users.signing import PlatformTokens
 from tiffin.storage.node import Node
 from tiffin_process import TiffinProcess
 
@@ -271,9 +271,9 @@ async def test_a_bad_key_is_refused(scene: Scene) -> None:
 
 
 async def test_without_a_good_token_nothing_is_answered(scene: Scene) -> None:
-    forger = Tokens(b"f" * 32, lambda: datetime.now(UTC))
+    forger = PlatformTokens(b"f" * 32, lambda: datetime.now(UTC))
     ours = scene.town.process
-    yesterday = Tokens(
+    yesterday = PlatformTokens(
         bytes.fromhex((ours.data_directory / "secret").read_text()),
         lambda: datetime.now(UTC) - timedelta(days=1),
     )

@@ -131,11 +131,11 @@ def token(role: Role, subject: str, *, hours: Hours = 24, config: ConfigFile = F
     """
     from tiffin.cli.clock import utc_now
     from tiffin.cli.secret import read_secret
-    from tiffin.gateway.tokens import Tokens
+    from tiffin.services.users.signing import PlatformTokens
 
     try:
         print(
-            Tokens(read_secret(_configure(config).data_directory), utc_now).mint(
+            PlatformTokens(read_secret(_configure(config).data_directory), utc_now).mint(
                 role, subject, int(hours * 3600)
             )
         )

@@ -19,7 +19,11 @@
     [policy]                        # deadlines of the forward flow
     payment_s = 900
 
-Each key has a variable, like `TIFFIN_POLICY_PAYMENT_S`. `TIFFIN_NODES` is `name=url name=url`.
+    [sign_in]                       # codes, tokens, keys
+    access_token_s = 600
+
+Each key has a variable, like `TIFFIN_POLICY_PAYMENT_S`. `TIFFIN_NODES` is `name=url name=url`; of a list's
+variable the items are separated by spaces.
 """
 
 import tomllib
@@ -30,6 +34,7 @@ from typing import Annotated, Any, Literal, get_origin
 import msgspec
 
 from tiffin.services.orders.policy import Policy
+from tiffin.services.users.policy import SignInPolicy
 
 FILE = Path("tiffin.toml")
 
@@ -89,6 +94,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Name to URL, in order. Empty: the embedded server's databases."""
     log_retention_days: Annotated[int, msgspec.Meta(ge=1)] = 30
     policy: Policy = Policy()
+    sign_in: SignInPolicy = SignInPolicy()
 
 
 def read_config(file: Path, environment: Mapping[str, str]) -> Config:

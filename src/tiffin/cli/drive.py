@@ -12,7 +12,6 @@ from tiffin.cli.config import Config, ConfigError
 from tiffin.cli.inspect import audit
 from tiffin.cli.running import find, running_server
 from tiffin.cli.secret import read_secret
-from tiffin.gateway.tokens import Tokens
 from tiffin.load.day import Arrival, demo_day, select
 from tiffin.load.orders_csv import BadFile, read_orders
 from tiffin.load.platform import Mint
@@ -20,6 +19,7 @@ from tiffin.load.replay import Drive
 from tiffin.load.replay import replay as drive_day
 from tiffin.load.report import Display, summary_tables
 from tiffin.load.run import Deadlines
+from tiffin.services.users.signing import PlatformTokens
 
 TOKEN_LIFETIME_S = 2 * 24 * 60 * 60
 DEMO_PAYMENT_S = 15
@@ -91,5 +91,5 @@ async def _drive(
 
 def mint_for(config: Config) -> Mint:
     """Makes tokens that the server on this data directory accepts."""
-    tokens = Tokens(read_secret(config.data_directory), utc_now)
+    tokens = PlatformTokens(read_secret(config.data_directory), utc_now)
     return lambda role, subject: tokens.mint(role, subject, TOKEN_LIFETIME_S)

@@ -19,7 +19,7 @@ _CONSUMING = {**_READING, "log.cursors": ("SELECT", "INSERT", "UPDATE")}
 _APPENDING = {"log.events": ("SELECT", "INSERT")}
 
 ROLES = (
-    Role("users", {"users.*": _OWN, **_ROUTING}),
+    Role("users", {"users.*": _OWN, **_ROUTING, **_APPENDING}),
     Role("restaurants", {"restaurants.*": _OWN, **_ROUTING, **_CONSUMING}),
     Role("orders", {"orders.*": _OWN, **_ROUTING, "tiffin.order_blocks": (), **_CONSUMING, **_APPENDING}),
     Role("payments", {"payments.*": _OWN, **_ROUTING, **_CONSUMING, **_APPENDING}),

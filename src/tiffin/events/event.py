@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-Stream = Literal["order", "payment"]
+Stream = Literal["order", "payment", "person"]
 
 
 class Event(NamedTuple):
@@ -17,12 +17,12 @@ class Event(NamedTuple):
     shard: int
     stream: Stream
     key: str
-    """The order's id, as text; a payment's events carry the id of the payment."""
+    """The order's id, as text; a payment's events carry the id of the payment, a person's theirs."""
     version: int
     type: str
     """Past tense: `order.accepted`."""
     data: str
-    """JSON of the contract's event: `OrderEvent` for orders, `PaymentEvent` for payments."""
+    """JSON of the contract's event: `OrderEvent`, `PaymentEvent` or `PersonEvent`."""
     at: datetime
     trace: str
     """The request that made it."""

@@ -8,6 +8,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 
 from tiffin.events.live import LiveFeed
+from tiffin.gateway.callers import Callers
 from tiffin.gateway.endpoint import Endpoint, Load
 from tiffin.gateway.exchange import ClientGoneError, Exchange, Receive, Scope, Send
 from tiffin.gateway.openapi import openapi_document
@@ -16,7 +17,6 @@ from tiffin.gateway.paths import Paths
 from tiffin.gateway.problems import CONTENT_TYPE, problem_of
 from tiffin.gateway.routes import ROUTES, Route
 from tiffin.gateway.streams import Streams
-from tiffin.gateway.tokens import Tokens
 from tiffin.gateway.webhooks import PaymentNotices
 from tiffin.observability.metrics import DURATION_BUCKETS_S
 from tiffin.primitives.clock import Clock
@@ -38,6 +38,8 @@ class Limits:
     streams_max: int = 1000
     slow_s: float = 2.0
     """A request that takes longer is logged."""
+    visits_per_minute: int = 30
+    """Requests without a token (signing in) from one address, and as many at once."""
     heartbeat_s: float = 15.0
 
 
@@ -45,25 +47,26 @@ class Gateway:
     """HTTP in, service calls out. `services` by the names of their contracts: `Orders`, `Users`, ..."""
 
     def __init__(
-        self, services: Mapping[str, object], tokens: Tokens, clock: Clock, *,
+        self, services: Mapping[str, object], clock: Clock, *,
         feed: LiveFeed, ready: Ready, registry: CollectorRegistry,
         limits: Limits = Limits(), routes: Sequence[Route] = ROUTES,
     ) -> None:  # fmt: skip
         self._clock = clock
         self._limits = limits
         self._load = Load(limits.in_flight_max)
+        self.callers = Callers(cast(c.Users, services["Users"]), clock, limits.visits_per_minute)
         self._streams = Streams(
-            feed, cast(c.Orders, services["Orders"]), cast(c.Restaurants, services["Restaurants"]), tokens,
-            open_max=limits.streams_max, heartbeat_s=limits.heartbeat_s,
+            feed, cast(c.Orders, services["Orders"]), cast(c.Restaurants, services["Restaurants"]),
+            self.callers, open_max=limits.streams_max, heartbeat_s=limits.heartbeat_s,
         )  # fmt: skip
         self._paths: Paths[Handler] = Paths()
         for route in routes:
-            self._paths.add(route.method, route.path, Endpoint(route, services, tokens, self._load))
+            self._paths.add(route.method, route.path, Endpoint(route, services, self.callers, self._load))
         self._paths.add("GET", "/v1/orders/{order_id}/events", self._streams.order)
         self._paths.add("GET", "/v1/restaurants/{restaurant_id}/events", self._streams.restaurant)
         notices = PaymentNotices(cast(c.Payments, services["Payments"]), self._load)
         self._paths.add("POST", "/v1/webhooks/payments", notices)
-        for path, page in pages(openapi_document(routes), ready, registry).items():
+        for path, page in pages(openapi_document(routes), ready, registry, self.callers.tokens.jwks).items():
             self._paths.add("GET", path, page)
         self._durations = _Durations(registry, self._load, self._streams)
 

@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 from msgspec.structs import asdict, fields
 
+from tiffin.gateway.callers import Callers
 from tiffin.gateway.exchange import Exchange, refuse_escaped_nul
 from tiffin.gateway.routes import Route
-from tiffin.gateway.tokens import Tokens
 from tiffin.primitives.errors import Refusal, Unavailable
 from tiffin.rpc import contracts as c
 
@@ -75,11 +75,11 @@ def _part(name: str, of: type[msgspec.Struct], names: frozenset[str]) -> type[ms
 class Endpoint:
     """Answers one route: who calls, does the request have the contract's shape, call, encode."""
 
-    def __init__(self, route: Route, services: Mapping[str, object], tokens: Tokens, load: Load) -> None:
+    def __init__(self, route: Route, services: Mapping[str, object], callers: Callers, load: Load) -> None:
         self.shape = shape = Shape(route)
         service, _, method = route.call.partition(".")
         self._call: Call = getattr(services[service], method)
-        self._tokens = tokens
+        self._callers = callers
         self._load = load
         self._roles = frozenset(route.roles)
         self._status = route.status
@@ -96,9 +96,12 @@ class Endpoint:
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer, or raise a `Refusal` or `Unavailable`."""
-        caller = authenticate(exchange, self._tokens)
-        if caller.role not in self._roles:
-            raise Refusal("forbidden", f"not for the role {caller.role}")
+        if self._roles:
+            caller = await self._callers.of(exchange)
+            if caller.role not in self._roles:
+                raise Refusal("forbidden", f"not for the role {caller.role}")
+        else:
+            caller = self._callers.visitor(exchange)
         body = await self._read_body(exchange) if self._decode else b""
         with self._load:
             request = self._request_of(exchange, caller, body)
@@ -158,16 +161,6 @@ def misshapen(error: msgspec.ValidationError) -> Refusal:
     message = str(error)
     at = message.rpartition(" - at `")[2][:-1] if " - at `" in message else None
     return Refusal("invalid_request", message, {"at": at} if at else None)
-
-
-def authenticate(exchange: Exchange, tokens: Tokens) -> c.Caller:
-    """Who calls, by the `Authorization` header."""
-    header = exchange.headers.get(b"authorization")
-    if header is None:
-        raise Refusal("bad_token", "the header Authorization is missing")
-    if header[:7] != b"Bearer " and header[:7].lower() != b"bearer ":
-        raise Refusal("bad_token", "the header Authorization must be: Bearer <token>")
-    return tokens.verify(header[7:].decode("latin-1"), exchange.started_s)
 
 
 def _is_json(content_type: bytes) -> bool:

@@ -16,6 +16,8 @@ from tiffin.primitives.errors import Unavailable
 Ready = Callable[[], Awaitable[None]]
 """Returns if the platform can take orders, raises if it cannot."""
 
+JWKS_KEPT_S = 30
+"""Less than a new key is known before it signs."""
 READY_MAX_S = 2.0
 _PAGE_HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
@@ -28,7 +30,10 @@ _log = structlog.get_logger()
 
 
 def pages(
-    document: Mapping[str, object], ready: Ready, registry: CollectorRegistry
+    document: Mapping[str, object],
+    ready: Ready,
+    registry: CollectorRegistry,
+    jwks: Callable[[], Awaitable[Mapping[str, object]]],
 ) -> dict[str, Callable[[Exchange], Awaitable[None]]]:
     """What answers `GET`, by path."""
     described = msgspec.json.encode(document)
@@ -49,11 +54,18 @@ def pages(
     async def metrics(exchange: Exchange) -> None:
         await _send(exchange, Response(exposition(registry), media_type=CONTENT_TYPE))
 
+    async def keys(exchange: Exchange) -> None:
+        headers = {"cache-control": f"public, max-age={JWKS_KEPT_S}"}
+        await _send(
+            exchange, JSONResponse(await jwks(), headers=headers, media_type="application/jwk-set+json")
+        )
+
     page = fixed(HTMLResponse(try_it, headers=_PAGE_HEADERS))
     return {
         "/": page,
         "/docs": page,
         "/openapi.json": fixed(Response(described, media_type="application/json")),
+        "/.well-known/jwks.json": keys,
         "/livez": fixed(JSONResponse({"status": "alive"})),
         "/readyz": check,
         "/metrics": metrics,

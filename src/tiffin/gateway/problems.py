@@ -17,6 +17,7 @@ STATUS_OF_KIND: Mapping[Kind, int] = {
     Kind.NOT_FOUND: 404,
     Kind.CONFLICT: 409,
     Kind.TOO_LARGE: 413,
+    Kind.TOO_MANY: 429,
 }
 
 STATUS_OF_CODE: Mapping[str, int] = {
@@ -31,6 +32,8 @@ STATUS_OF_CODE: Mapping[str, int] = {
 
 _CHALLENGES: Mapping[str, bytes] = {
     "bad_token": b'Bearer realm="tiffin", error="invalid_token"',
+    "bad_code": b'Bearer realm="tiffin", error="invalid_grant"',
+    "bad_refresh_token": b'Bearer realm="tiffin", error="invalid_grant"',
     "bad_signature": b"Payment-Signature",
 }
 DETAIL_LENGTH_MAX = 500
@@ -63,6 +66,8 @@ def problem_of(error: Exception, request_id: str) -> Problem:
 def _refusal_headers(refusal: Refusal) -> Headers:
     if challenge := _CHALLENGES.get(refusal.code):
         return [(b"www-authenticate", challenge)]
+    if refusal.kind is Kind.TOO_MANY and "retry_after_s" in refusal.details:
+        return [(b"retry-after", str(refusal.details["retry_after_s"]).encode())]
     if refusal.code == "method_not_allowed":
         return [(b"allow", str(refusal.details["allowed"]).encode())]
     return []

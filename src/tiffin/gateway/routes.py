@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 CUSTOMER, RESTAURANT, COURIER, OPERATOR = "customer", "restaurant", "courier", "operator"
 ANYONE = (CUSTOMER, RESTAURANT, COURIER, OPERATOR)
+VISITORS: tuple[str, ...] = ()
+"""No role: no token is asked for. How often an address may come is limited."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,25 @@ def _advance(
 
 
 ROUTES: tuple[Route, ...] = (
+    # signing in
+    Route("POST", "/v1/sign-in/codes", VISITORS, "Users.start_sign_in", 201, body_bytes_max=4096),
+    Route("POST", "/v1/sign-in", VISITORS, "Users.finish_sign_in", 201, body_bytes_max=4096),
+    Route("POST", "/v1/sign-in/refresh", VISITORS, "Users.refresh", body_bytes_max=4096),
+    Route("POST", "/v1/sign-out", VISITORS, "Users.sign_out", body_bytes_max=4096),
+    Route("POST", "/v1/people/{person_id}/sign-out", ANYONE, "Users.sign_out_everywhere"),
+    Route("POST", "/v1/people/{person_id}/erase", ANYONE, "Users.erase"),
+    Route("GET", "/v1/people/{person_id}/roles", ANYONE, "Users.list_grants"),
+    Route("POST", "/v1/people/roles", (OPERATOR,), "Users.grant", 201),
+    Route("DELETE", "/v1/people/{person_id}/roles/{role}", (OPERATOR,), "Users.revoke"),
+    # keys of foreign systems
+    Route("POST", "/v1/api-keys", (RESTAURANT, OPERATOR), "Users.create_api_key", 201),
+    Route("GET", "/v1/api-keys", (RESTAURANT, OPERATOR), "Users.list_api_keys"),
+    Route("DELETE", "/v1/api-keys/{key_id}", (RESTAURANT, OPERATOR), "Users.revoke_api_key"),
     # customers
     Route("POST", "/v1/customers", (OPERATOR,), "Users.create", 201),
     Route("GET", "/v1/customers/{customer_id}", (OPERATOR,), "Users.get"),
     Route("GET", "/v1/me", (CUSTOMER,), "Users.get", subject="customer_id"),
+    Route("PUT", "/v1/me", (CUSTOMER,), "Users.save_name", subject="customer_id"),
     Route("POST", "/v1/me/addresses", (CUSTOMER,), "Users.save_address", 201, subject="customer_id"),
     Route(
         "DELETE", "/v1/me/addresses/{address_id}", (CUSTOMER,), "Users.remove_address", subject="customer_id"
@@ -61,6 +78,10 @@ ROUTES: tuple[Route, ...] = (
           body_bytes_max=1024 * 1024),
     Route("GET", "/v1/restaurants/{restaurant_id}/stock", (RESTAURANT, OPERATOR), "Restaurants.get_stock"),
     Route("POST", "/v1/restaurants/{restaurant_id}/stock", (RESTAURANT, OPERATOR), "Restaurants.add_stock"),
+    Route("POST", "/v1/restaurants/{restaurant_id}/staff", (RESTAURANT, OPERATOR), "Users.invite_staff", 201),
+    Route("GET", "/v1/restaurants/{restaurant_id}/staff", (RESTAURANT, OPERATOR), "Users.list_staff"),
+    Route("DELETE", "/v1/restaurants/{restaurant_id}/staff/{person_id}", (RESTAURANT, OPERATOR),
+          "Users.remove_staff"),
     # orders
     Route("POST", "/v1/quotes", (CUSTOMER,), "Orders.quote"),
     Route(

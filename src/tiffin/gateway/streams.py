@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from tiffin.events.live import LiveFeed
-from tiffin.gateway.endpoint import authenticate, misshapen
+from tiffin.gateway.callers import Callers
+from tiffin.gateway.endpoint import misshapen
 from tiffin.gateway.exchange import Exchange, Receive
 from tiffin.gateway.routes import OPERATOR, RESTAURANT
-from tiffin.gateway.tokens import Tokens
 from tiffin.primitives.errors import Refusal, Unavailable
 from tiffin.rpc import contracts as c
 
@@ -38,13 +38,13 @@ class Streams:
     """The open streams of this process."""
 
     def __init__(
-        self, feed: LiveFeed, orders: c.Orders, restaurants: c.Restaurants, tokens: Tokens, *,
+        self, feed: LiveFeed, orders: c.Orders, restaurants: c.Restaurants, callers: Callers, *,
         open_max: int, heartbeat_s: float = HEARTBEAT_S,
     ) -> None:  # fmt: skip
         self._feed = feed
         self._orders = orders
         self._restaurants = restaurants
-        self._tokens = tokens
+        self._callers = callers
         self._open_max = open_max
         self._heartbeat_s = heartbeat_s
         self._ends: set[asyncio.Future[None]] = set()
@@ -63,7 +63,7 @@ class Streams:
 
     async def order(self, exchange: Exchange) -> None:
         """`GET /v1/orders/{order_id}/events`: the order as it is, then everything that happens to it."""
-        caller = self._caller(exchange)
+        caller = await self._caller(exchange)
         asked = _convert({"order_id": exchange.path_values[0]}, c.OrderRef)
         seen = _last_event_id(exchange)
         context = exchange.context(caller)
@@ -100,7 +100,7 @@ class Streams:
 
     async def restaurant(self, exchange: Exchange) -> None:
         """`GET /v1/restaurants/{restaurant_id}/events`: every order event of the restaurant from now on."""
-        caller = self._caller(exchange)
+        caller = await self._caller(exchange)
         if caller.role not in (RESTAURANT, OPERATOR):
             raise Refusal("forbidden", f"not for the role {caller.role}")
         asked = _convert({"restaurant_id": exchange.path_values[0]}, c.RestaurantRef)
@@ -136,15 +136,15 @@ class Streams:
             _settle(ended)
             gone.cancel()
 
-    def _caller(self, exchange: Exchange) -> c.Caller:
+    async def _caller(self, exchange: Exchange) -> c.Caller:
         """An EventSource cannot set headers: here, and only here, the token may be in the address."""
         query = exchange.query()
         token = query.pop("access_token", None)
         if query:
             raise Refusal("invalid_request", f"unknown query parameter: {', '.join(query)}")
         if token is None:
-            return authenticate(exchange, self._tokens)
-        return self._tokens.verify(token, exchange.started_s)
+            return await self._callers.of(exchange)
+        return await self._callers.by(token, exchange.started_s)
 
 
 class _Stream:

@@ -5,7 +5,7 @@ from enum import Enum
 
 
 class Kind(Enum):
-    """What sort of no a refusal is. Every wire maps these six, and nothing else."""
+    """What sort of no a refusal is. Every wire maps these seven, and nothing else."""
 
     INVALID = "invalid"
     """The request makes no sense by itself."""
@@ -17,6 +17,8 @@ class Kind(Enum):
     CONFLICT = "conflict"
     """The request makes sense, but not as things stand."""
     TOO_LARGE = "too_large"
+    TOO_MANY = "too_many"
+    """The request came too often: `retry_after_s` among the details says when to come back."""
 
 
 CODES: Mapping[str, Kind] = {
@@ -32,6 +34,7 @@ CODES: Mapping[str, Kind] = {
     "invalid_cursor": Kind.INVALID,
     "request_too_large": Kind.TOO_LARGE,
     "bad_token": Kind.UNAUTHENTICATED,
+    "too_many_requests": Kind.TOO_MANY,
     "forbidden": Kind.FORBIDDEN,
     "no_such_endpoint": Kind.NOT_FOUND,
     "id_taken": Kind.CONFLICT,
@@ -39,6 +42,14 @@ CODES: Mapping[str, Kind] = {
     "customer_not_found": Kind.NOT_FOUND,
     "address_not_found": Kind.NOT_FOUND,
     "too_many_addresses": Kind.CONFLICT,
+    "bad_code": Kind.UNAUTHENTICATED,
+    "bad_refresh_token": Kind.UNAUTHENTICATED,
+    "too_many_codes": Kind.TOO_MANY,
+    "person_not_found": Kind.NOT_FOUND,
+    "role_not_granted": Kind.FORBIDDEN,
+    "too_many_staff": Kind.CONFLICT,
+    "api_key_not_found": Kind.NOT_FOUND,
+    "too_many_api_keys": Kind.CONFLICT,
     # restaurants
     "restaurant_not_found": Kind.NOT_FOUND,
     "item_not_found": Kind.NOT_FOUND,
@@ -65,6 +76,9 @@ CODES: Mapping[str, Kind] = {
     # payments
     "payment_not_expected": Kind.CONFLICT,
     "bad_signature": Kind.UNAUTHENTICATED,
+    # notifications
+    "unknown_template": Kind.INVALID,
+    "invalid_variables": Kind.INVALID,
 }
 """Every code a refusal can carry. Codes are stable: programs branch on them."""
 

@@ -25,8 +25,10 @@ def parse_idl() -> list[ModuleType]: ...
 def field_docs(struct_name: str) -> dict[str, str]: ...
 
 class Caller(msgspec.Struct, kw_only=True):
-    role: Literal['customer', 'restaurant', 'courier', 'operator', 'system']
+    role: Literal['customer', 'restaurant', 'courier', 'operator', 'system', 'visitor']
     id: str
+    person: str | None = None
+    access: Literal['owner', 'manager', 'staff', 'system'] | None = None
 
 class CallContext(msgspec.Struct, kw_only=True):
     request_id: str
@@ -393,6 +395,148 @@ class AddressRef(msgspec.Struct, kw_only=True):
     customer_id: str
     address_id: str
 
+class SaveName(msgspec.Struct, kw_only=True):
+    customer_id: str
+    name: str
+
+class StartSignIn(msgspec.Struct, kw_only=True):
+    phone: str
+    language: str | None = None
+
+class SignInStarted(msgspec.Struct, kw_only=True):
+    sign_in_id: str
+    expires_at: str
+    again_after_s: int
+
+class FinishSignIn(msgspec.Struct, kw_only=True):
+    phone: str
+    sign_in_id: str
+    code: str
+    name: str | None = None
+    role: Literal['customer', 'restaurant', 'courier', 'operator'] = 'customer'
+    restaurant_id: str | None = None
+
+class RefreshSession(msgspec.Struct, kw_only=True):
+    refresh_token: str
+    role: Literal['customer', 'restaurant', 'courier', 'operator'] = 'customer'
+    restaurant_id: str | None = None
+
+class SignedIn(msgspec.Struct, kw_only=True):
+    access_token: str
+    expires_in_s: int
+    refresh_token: str
+    refresh_expires_at: str
+    person_id: str
+    is_new: bool
+
+class SignOut(msgspec.Struct, kw_only=True):
+    refresh_token: str
+
+class PersonOf(msgspec.Struct, kw_only=True):
+    person_id: str
+
+class SignedOut(msgspec.Struct, kw_only=True):
+    sessions: int
+
+class VerificationQuery(msgspec.Struct, kw_only=True):
+    pass
+
+class PublicKey(msgspec.Struct, kw_only=True):
+    kid: str
+    x: str
+
+class Ended(msgspec.Struct, kw_only=True):
+    id: str
+    before_s: float
+
+class Verification(msgspec.Struct, kw_only=True):
+    keys: list[PublicKey]
+    ended: list[Ended]
+
+class CheckApiKey(msgspec.Struct, kw_only=True):
+    key: str
+
+class CreateApiKey(msgspec.Struct, kw_only=True):
+    role: Literal['customer', 'restaurant', 'courier', 'operator']
+    subject: str
+    label: str
+
+class ApiKey(msgspec.Struct, kw_only=True):
+    key_id: str
+    role: Literal['customer', 'restaurant', 'courier', 'operator']
+    subject: str
+    label: str
+    created_at: str
+    created_by: str
+    used_at: str | None = None
+
+class CreatedApiKey(msgspec.Struct, kw_only=True):
+    key: str
+    about: ApiKey
+
+class ApiKeysOf(msgspec.Struct, kw_only=True):
+    subject: str
+
+class ApiKeyList(msgspec.Struct, kw_only=True):
+    keys: list[ApiKey]
+
+class ApiKeyRef(msgspec.Struct, kw_only=True):
+    key_id: str
+
+class InviteStaff(msgspec.Struct, kw_only=True):
+    restaurant_id: str
+    phone: str
+    access: Literal['owner', 'manager', 'staff']
+
+class StaffRef(msgspec.Struct, kw_only=True):
+    restaurant_id: str
+    person_id: str
+
+class StaffOf(msgspec.Struct, kw_only=True):
+    restaurant_id: str
+
+class StaffMember(msgspec.Struct, kw_only=True):
+    person_id: str
+    access: Literal['owner', 'manager', 'staff']
+    since: str
+
+class StaffList(msgspec.Struct, kw_only=True):
+    staff: list[StaffMember]
+
+class GrantRole(msgspec.Struct, kw_only=True):
+    phone: str
+    role: Literal['courier', 'operator']
+
+class RoleRef(msgspec.Struct, kw_only=True):
+    person_id: str
+    role: Literal['courier', 'operator']
+
+class Grant(msgspec.Struct, kw_only=True):
+    role: Literal['restaurant', 'courier', 'operator']
+    subject: str
+    access: Literal['owner', 'manager', 'staff'] | None = None
+    since: str
+
+class GrantList(msgspec.Struct, kw_only=True):
+    person_id: str
+    grants: list[Grant]
+
+class ErasePerson(msgspec.Struct, kw_only=True):
+    person_id: str
+    sign_in_id: str | None = None
+    code: str | None = None
+
+class Erased(msgspec.Struct, kw_only=True):
+    person_id: str
+    erased_at: str
+
+class PersonEvent(msgspec.Struct, kw_only=True):
+    person_id: str
+    type: str
+    version: int
+    last: bool
+    at: str
+
 class Health(Protocol):
     async def health(self, context: CallContext, request: HealthQuery) -> HealthReport: ...
 
@@ -435,3 +579,21 @@ class Users(Protocol):
     async def get(self, context: CallContext, request: CustomerRef) -> Customer: ...
     async def save_address(self, context: CallContext, request: SaveAddress) -> Customer: ...
     async def remove_address(self, context: CallContext, request: AddressRef) -> Customer: ...
+    async def save_name(self, context: CallContext, request: SaveName) -> Customer: ...
+    async def start_sign_in(self, context: CallContext, request: StartSignIn) -> SignInStarted: ...
+    async def finish_sign_in(self, context: CallContext, request: FinishSignIn) -> SignedIn: ...
+    async def refresh(self, context: CallContext, request: RefreshSession) -> SignedIn: ...
+    async def sign_out(self, context: CallContext, request: SignOut) -> SignedOut: ...
+    async def sign_out_everywhere(self, context: CallContext, request: PersonOf) -> SignedOut: ...
+    async def list_grants(self, context: CallContext, request: PersonOf) -> GrantList: ...
+    async def erase(self, context: CallContext, request: ErasePerson) -> Erased: ...
+    async def grant(self, context: CallContext, request: GrantRole) -> GrantList: ...
+    async def revoke(self, context: CallContext, request: RoleRef) -> GrantList: ...
+    async def invite_staff(self, context: CallContext, request: InviteStaff) -> StaffMember: ...
+    async def remove_staff(self, context: CallContext, request: StaffRef) -> StaffList: ...
+    async def list_staff(self, context: CallContext, request: StaffOf) -> StaffList: ...
+    async def create_api_key(self, context: CallContext, request: CreateApiKey) -> CreatedApiKey: ...
+    async def list_api_keys(self, context: CallContext, request: ApiKeysOf) -> ApiKeyList: ...
+    async def revoke_api_key(self, context: CallContext, request: ApiKeyRef) -> ApiKeyList: ...
+    async def check_api_key(self, context: CallContext, request: CheckApiKey) -> ApiKey: ...
+    async def verification(self, context: CallContext, request: VerificationQuery) -> Verification: ...

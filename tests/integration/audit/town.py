@@ -25,7 +25,8 @@ from tiffin.services.payments.service import PaymentsService
 from tiffin.services.restaurants.consumers import StockConsumer
 from tiffin.services.restaurants.service import RestaurantsService
 from tiffin.services.restaurants.stock_store import StockStore
-from tiffin.services.users.service import UsersService
+from tiffin.services.users.customers import Customers
+from tiffin.services.users.store import CustomerStore
 from tiffin.sharding.order_id import customer_shard, restaurant_shard
 from tiffin.sharding.router import Router
 from tiffin.sharding.sequence import Sequence as OrderNumbers
@@ -100,7 +101,7 @@ class Town:
         self.router = router
         self.clock = ManualClock(datetime.now(UTC))
         self.till = Till()
-        self.users = UsersService(router, self.clock)
+        self.users = Customers(CustomerStore(router), self.clock)
         self.stock = StockStore(router, self.clock)
         self.restaurants = RestaurantsService(router, self.stock, self.clock)
         self.orders = OrdersService(

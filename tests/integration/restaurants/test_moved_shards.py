@@ -10,7 +10,8 @@ from manual_clock import ManualClock
 from tiffin.rpc import contracts as c
 from tiffin.services.restaurants.service import FRESH_MS
 from tiffin.services.restaurants.stock import Item, Release, Sell
-from tiffin.services.users.service import UsersService
+from tiffin.services.users.customers import Customers
+from tiffin.services.users.store import CustomerStore
 from tiffin.sharding.partitions import create_partitions, drop_partitions
 from tiffin.sharding.router import Router
 from tiffin.sharding.slots import DIMENSIONS, shard_of
@@ -110,7 +111,7 @@ async def test_menus_prices_and_stock_are_found_and_changed(kitchen: Kitchen, tw
 
 
 async def test_customers_are_found_and_changed(kitchen: Kitchen, two_nodes: list[Node]):
-    users = UsersService(kitchen.router, kitchen.clock)
+    users = Customers(CustomerStore(kitchen.router), kitchen.clock)
     customer = c.CreateCustomer(id=kitchen.new_id("customer"), name="Ana")
     await move(two_nodes, customer.id)
     await users.create(kitchen.context(), customer)

@@ -8,7 +8,8 @@ from manual_clock import ManualClock
 from tiffin.primitives.errors import Refusal
 from tiffin.rpc import contracts as c
 from tiffin.rpc.context import Role, new_context
-from tiffin.services.users.service import FRESH_MS, UsersService
+from tiffin.services.users.customers import FRESH_MS, Customers
+from tiffin.services.users.store import CustomerStore
 from tiffin.sharding.router import Router
 from tiffin.sharding.slots import shard_of
 
@@ -19,7 +20,7 @@ class Desk:
     def __init__(self, router: Router, clock: ManualClock, new_id: Callable[[str], str]) -> None:
         self.clock = clock
         self.new_id = new_id
-        self.service = UsersService(router, clock)
+        self.service = Customers(CustomerStore(router), clock)
 
     def context(self, role: Role = "operator", caller_id: str = "op") -> c.CallContext:
         return new_context(role, caller_id, self.clock())

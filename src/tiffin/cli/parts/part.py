@@ -45,6 +45,7 @@ class Peers:
     restaurants: c.Restaurants
     orders: c.Orders
     payments: c.Payments
+    notifications: c.Notifications
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,12 @@ import asyncpg
 import msgspec
 
 from tiffin.rpc import contracts as c
+from tiffin.services.users.queries import QUERIES
 from tiffin.sharding.read_many import read_many
 from tiffin.sharding.router import Router
 from tiffin.sharding.slots import shard_of
 from tiffin.storage.node import Node
-from tiffin.storage.queries import load_queries
 
-_QUERIES = load_queries("tiffin.services.users")
 _decode = msgspec.json.Decoder(c.Customer).decode
 
 
@@ -33,11 +32,12 @@ class CustomerStore:
         self._router = router
 
     async def load(self, known: Mapping[str, Stored | None]) -> dict[str, Stored]:
-        """Customers by id; those that do not exist are left out."""
+        """Customers by id; those that do not exist, or were erased, are left out."""
         rows = await read_many(self._router, "customer", list(known), _ask)
         return {
             id_: Stored(_decode(row["customer"]), row["version"], row["created_from"])
             for id_, row in rows.items()
+            if row["customer"]
         }
 
     async def add(self, customer: c.Customer, created_from: bytes) -> bool:
@@ -46,7 +46,7 @@ class CustomerStore:
         text = msgspec.json.encode(customer).decode()
 
         async def do(node: Node) -> asyncpg.Record | None:
-            return await node.fetchrow(_QUERIES["add_customer"], shard, customer.id, text, created_from)
+            return await node.fetchrow(QUERIES["add_customer"], shard, customer.id, text, created_from)
 
         return await self._router.write("customer", shard, do) is not None
 
@@ -56,12 +56,10 @@ class CustomerStore:
         text = msgspec.json.encode(customer).decode()
 
         async def do(node: Node) -> asyncpg.Record | None:
-            return await node.fetchrow(
-                _QUERIES["change_customer"], shard, customer.id, expected_version, text
-            )
+            return await node.fetchrow(QUERIES["change_customer"], shard, customer.id, expected_version, text)
 
         return await self._router.write("customer", shard, do) is not None
 
 
 async def _ask(node: Node, shards: Sequence[int], ids: Sequence[str]) -> list[asyncpg.Record]:
-    return await node.fetch(_QUERIES["customers"], *shards, ids)
+    return await node.fetch(QUERIES["customers"], *shards, ids)
