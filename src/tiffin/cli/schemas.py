@@ -10,6 +10,7 @@ SCHEMAS = (
     Schema("users", "tiffin.services.users"),
     Schema("restaurants", "tiffin.services.restaurants"),
     Schema("payments", "tiffin.services.payments"),
+    Schema("notifications", "tiffin.services.notifications"),
 )
 
 _OWN = ("SELECT", "INSERT", "UPDATE", "DELETE")
@@ -23,6 +24,7 @@ ROLES = (
     Role("restaurants", {"restaurants.*": _OWN, **_ROUTING, **_CONSUMING}),
     Role("orders", {"orders.*": _OWN, **_ROUTING, "tiffin.order_blocks": (), **_CONSUMING, **_APPENDING}),
     Role("payments", {"payments.*": _OWN, **_ROUTING, **_CONSUMING, **_APPENDING}),
+    Role("notifications", {"notifications.*": _OWN, **_ROUTING, **_CONSUMING}),
     Role("gateway", _READING),
 )
 """A service's own schema, the map of the shards, and of the log no more than it needs. Nothing else."""

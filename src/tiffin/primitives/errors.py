@@ -77,6 +77,10 @@ CODES: Mapping[str, Kind] = {
     "payment_not_expected": Kind.CONFLICT,
     "bad_signature": Kind.UNAUTHENTICATED,
     # notifications
+    "person_not_found": Kind.NOT_FOUND,
+    "unknown_template": Kind.INVALID,
+    "invalid_variables": Kind.INVALID,
+    # notifications
     "unknown_template": Kind.INVALID,
     "invalid_variables": Kind.INVALID,
 }

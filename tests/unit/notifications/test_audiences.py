@@ -1,0 +1,157 @@
+"""Who is told what, against a table written independently of the one shipped."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tiffin.rpc import contracts as c
+from tiffin.services.notifications.audiences import after_order_event, after_payment_event
+from tiffin.services.notifications.loading import load_catalogue
+from tiffin.services.orders.states import EDGES, EVENTS
+from tiffin.services.payments.states import EventType
+
+_, AUDIENCES = load_catalogue("en")
+AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What each audience hears, by template; None: nothing."""
+
+    customer: str | None = None
+    restaurant: str | None = None
+    courier: str | None = None
+
+
+NOBODY = Told()
+EXPECTED: dict[tuple[str | None, str, str], Told] = {
+    (None, "placed", "awaiting_payment"): NOBODY,
+    (None, "placed", "scheduled"): NOBODY,
+    (None, "placed", "awaiting_acceptance"): Told(restaurant="kitchen_new_order"),
+    ("awaiting_payment", "paid", "scheduled"): Told(customer="order_paid"),
+    ("awaiting_payment", "paid", "awaiting_acceptance"): Told(
+        customer="order_paid", restaurant="kitchen_new_order"
+    ),
+    ("awaiting_payment", "payment_expired", "cancelled"): Told(customer="order_payment_expired"),
+    ("awaiting_payment", "cancelled", "cancelled"): Told(customer="order_cancelled"),
+    ("scheduled", "released", "awaiting_acceptance"): Told(restaurant="kitchen_new_order"),
+    ("scheduled", "rejected", "cancelled"): Told(customer="order_rejected"),
+    ("scheduled", "cancelled", "cancelled"): Told(customer="order_cancelled"),
+    ("awaiting_acceptance", "accepted", "preparing"): Told(customer="order_accepted"),
+    ("awaiting_acceptance", "rejected", "cancelled"): Told(
+        customer="order_rejected", courier="courier_called_off"
+    ),
+    ("awaiting_acceptance", "acceptance_expired", "cancelled"): Told(
+        "order_unanswered", "kitchen_missed_order", "courier_called_off"
+    ),
+    ("awaiting_acceptance", "courier_assigned", "awaiting_acceptance"): Told(courier="courier_assigned"),
+    ("awaiting_acceptance", "cancelled", "cancelled"): Told(
+        "order_cancelled", "kitchen_called_off", "courier_called_off"
+    ),
+    ("preparing", "prepared", "ready"): Told(courier="courier_food_ready"),
+    ("preparing", "courier_assigned", "preparing"): Told(courier="courier_assigned"),
+    ("preparing", "overdue", "preparing"): Told(customer="order_late", restaurant="kitchen_overdue"),
+    ("preparing", "cancelled", "cancelled"): Told(
+        "order_cancelled", "kitchen_called_off", "courier_called_off"
+    ),
+    ("ready", "courier_assigned", "ready"): Told(courier="courier_assigned"),
+    ("ready", "picked_up", "delivering"): Told(customer="order_on_its_way"),
+    ("ready", "overdue", "ready"): Told(customer="order_late"),
+    ("ready", "cancelled", "cancelled"): Told("order_cancelled", "kitchen_called_off", "courier_called_off"),
+    ("delivering", "delivered", "delivered"): Told(customer="order_delivered"),
+    ("delivering", "courier_assigned", "delivering"): Told(courier="courier_assigned"),
+    ("delivering", "overdue", "delivering"): Told(customer="order_late"),
+    ("delivering", "cancelled", "cancelled"): Told(
+        "order_cancelled", "kitchen_called_off", "courier_called_off"
+    ),
+    ("delivered", "completed", "completed"): NOBODY,
+}
+BECAUSE = {"order_rejected": "order_rejected_because", "order_cancelled": "order_cancelled_because"}
+IDS = {"customer": "ana", "restaurant": "al-dente", "courier": "kim"}
+
+
+def happened(
+    source: str | None, event: str, target: str, actor: str = "system", reason: str | None = None
+) -> c.OrderEvent:
+    return c.OrderEvent(
+        order_id="1074125991", version=3, type=f"order.{event}", from_state=source, to_state=target,
+        actor=c.Caller(role=actor, id=IDS.get(actor, "x")), reason=reason, at="2026-06-01T12:00:00.000Z",
+        request_id="r", customer_id=IDS["customer"], restaurant_id=IDS["restaurant"],
+        courier_id=IDS["courier"],
+    )  # fmt: skip
+
+
+def told(event: c.OrderEvent) -> Told:
+    notices = after_order_event(AUDIENCES, event)
+    assert all(notice.person_id == IDS[notice.role] for notice in notices)
+    heard = {notice.role: notice.template for notice in notices}
+    assert len(heard) == len(notices)
+    return Told(**heard)
+
+
+@pytest.mark.parametrize("edge", sorted({(e.source, e.event, e.target) for e in EDGES}, key=str), ids=str)
+@pytest.mark.parametrize("reason", [None, "closing early"])
+def test_each_audience_is_told_of_each_transition(
+    edge: tuple[str | None, str, str], reason: str | None
+) -> None:
+    expected = EXPECTED[edge]
+    if reason:
+        expected = Told(
+            BECAUSE.get(expected.customer or "", expected.customer), expected.restaurant, expected.courier
+        )
+    assert told(happened(*edge, reason=reason)) == expected
+
+
+@pytest.mark.parametrize("actor", ["customer", "restaurant", "courier"])
+@pytest.mark.parametrize("edge", sorted(EXPECTED, key=str), ids=str)
+def test_nobody_is_told_of_what_they_did_themselves(edge: tuple[str | None, str, str], actor: str) -> None:
+    expected = {**EXPECTED[edge].__dict__, actor: None}
+    assert told(happened(*edge, actor=actor)) == Told(**expected)
+
+
+def test_without_a_courier_none_is_told() -> None:
+    event = happened("preparing", "cancelled", "cancelled")
+    event.courier_id = None
+    assert told(event) == Told("order_cancelled", "kitchen_called_off")
+
+
+def test_the_table_knows_every_event_there_is() -> None:
+    events = {f"order.{event}" for event in EVENTS} | set(EventType.__args__)
+    known = {row.on for row in AUDIENCES.tell} | AUDIENCES.silent
+    assert known == events
+
+
+def test_a_reason_is_told_word_for_word_and_only_where_there_is_one() -> None:
+    (notice,) = [
+        each
+        for each in after_order_event(
+            AUDIENCES, happened("scheduled", "rejected", "cancelled", reason="out of dough")
+        )
+        if each.role == "customer"
+    ]
+    assert notice.variables["reason"] == "out of dough"
+
+
+def test_a_message_expires_counted_from_its_event() -> None:
+    (notice,) = after_order_event(AUDIENCES, happened("ready", "picked_up", "delivering"))
+    assert (notice.created_at, notice.expires_at) == (AT, AT + timedelta(minutes=30))
+    assert notice.urgent
+
+
+@pytest.mark.parametrize(
+    ("type_", "template"),
+    [
+        ("payment.started", None), ("payment.succeeded", None), ("payment.declined", "payment_declined"),
+        ("payment.refund_started", None), ("payment.refunded", "payment_refunded"),
+    ],
+)  # fmt: skip
+def test_the_customer_is_told_of_payments_that_need_it(type_: str, template: str | None) -> None:
+    event = c.PaymentEvent(
+        payment_id="7-a", order_id="7", version=2, type=type_, amount=c.Money(amount=1250, currency="EUR"),
+        at="2026-06-01T12:00:00.000Z", request_id="r",
+    )  # fmt: skip
+    notices = after_payment_event(AUDIENCES, event, "ana")
+    assert [notice.template for notice in notices] == ([template] if template else [])
+    assert all((each.role, each.person_id) == ("customer", "ana") for each in notices)
+    assert all(each.variables == {"order": "7", "amount": "1250 EUR"} for each in notices)
