@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 
 import structlog
-from prometheus_client import Gauge
 
 from tiffin.primitives.clock import Clock
 from tiffin.primitives.errors import Refusal, Unavailable
@@ -20,9 +19,6 @@ INTERVAL_S = 1.0
 ANSWER_MS = 1_000
 
 _log = structlog.get_logger()
-_healthy = Gauge(
-    "tiffin_rpc_client_healthy", "1 if the address last said that it serves.", ["service", "address"]
-)
 
 
 async def check(service: str, pools: Sequence[Pool], clock: Clock) -> None:
@@ -53,4 +49,3 @@ async def _check(service: str, pool: Pool, clock: Clock) -> None:
     if healthy != pool.healthy:
         _log.info("rpc_health", service=service, address=pool.name, healthy=healthy, why=why)
     pool.healthy = healthy
-    _healthy.labels(service, pool.name).set(healthy)

@@ -29,6 +29,9 @@ _connections = Gauge("tiffin_rpc_client_connections", "Connections open or openi
 _breakers = Gauge(
     "tiffin_rpc_client_breaker", "0 closed, 1 half-open, 2 open: left alone.", ["service", "address"]
 )
+_healthy = Gauge(
+    "tiffin_rpc_client_healthy", "1 if the address last said that it serves.", ["service", "address"]
+)
 _BREAKER_FIGURES = {State.CLOSED: 0, State.HALF_OPEN: 1, State.OPEN: 2}
 
 
@@ -56,20 +59,19 @@ class Pool:
         self._limits = limits
         self._freed = freed
         self._breaker = Breaker()
-        self._shown = State.CLOSED
         self._connections: list[Connection] = []
         self._ended = partial(self._release, True), partial(self._release, False)
-        labels = (service, address.text)
-        self._in_flight_gauge = _in_flight.labels(*labels)
-        self._connections_gauge = _connections.labels(*labels)
-        self._breaker_gauge = _breakers.labels(*labels)
         self.in_flight = 0
         self.healthy = True
-
-    @property
-    def state(self) -> State:
-        """The breaker's."""
-        return self._breaker.state
+        self._labels = service, address.text
+        figures: dict[Gauge, Callable[[], float]] = {
+            _in_flight: lambda: self.in_flight,
+            _connections: lambda: len(self._connections),
+            _breakers: lambda: _BREAKER_FIGURES[self._breaker.state],
+            _healthy: lambda: self.healthy,
+        }
+        for gauge, figure in figures.items():
+            gauge.labels(*self._labels).set_function(figure)
 
     @property
     def is_full(self) -> bool:
@@ -87,7 +89,6 @@ class Pool:
         """Take a place. There must be one, and the breaker must allow it."""
         self._breaker.allow(self._loop.time())
         self.in_flight += 1
-        self._in_flight_gauge.inc()
 
     def give_back(self) -> None:
         """The place that was taken is not needed after all."""
@@ -116,6 +117,8 @@ class Pool:
 
     def close(self) -> None:
         """Now: calls under way are lost."""
+        for gauge in (_in_flight, _connections, _breakers, _healthy):
+            gauge.remove(*self._labels)
         for connection in list(self._connections):
             connection.close("this client was closed")
 
@@ -128,29 +131,20 @@ class Pool:
         ):
             best = Connection(self._address, self._retired)
             self._connections.append(best)
-            self._connections_gauge.inc()
         return best
 
     def _retired(self, connection: Connection, failed: bool) -> None:
         self._connections.remove(connection)
-        self._connections_gauge.dec()
         if failed:
             self._breaker.failed(self._loop.time())
-            self._moved()
+            self._freed()
 
     def _release(self, patient: bool, end: End) -> None:
         self.in_flight -= 1
-        self._in_flight_gauge.dec()
         if end is End.ANSWERED:
             self._breaker.succeeded()
         elif end is End.EXPIRED and patient:
             self._breaker.failed(self._loop.time())
         else:
             self._breaker.gave_up(self._loop.time())
-        self._moved()
-
-    def _moved(self) -> None:
-        if self._breaker.state is not self._shown:
-            self._shown = self._breaker.state
-            self._breaker_gauge.set(_BREAKER_FIGURES[self._shown])
         self._freed()
