@@ -1,12 +1,15 @@
 """A real RPC server over services that do as they are told, and a client that sends any bytes it likes."""
 
 import asyncio
+import logging
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
 
+import structlog
 from prometheus_client import CollectorRegistry
 
 from manual_clock import ManualClock
@@ -50,8 +53,8 @@ class RawClient:
         self._sent: dict[int, wire.MethodWire] = {}
 
     @classmethod
-    async def connect(cls, server: RpcServer) -> Self:
-        return cls(*await asyncio.open_connection(*server.address))
+    async def connect(cls, host: str, port: int) -> Self:
+        return cls(*await asyncio.open_connection(host, port))
 
     def send(self, data: bytes) -> None:
         self._writer.write(data)
@@ -88,6 +91,10 @@ class RawClient:
     async def answers(self, count: int) -> dict[int, Any]:
         return dict([await self.answer() for _ in range(count)])
 
+    def end(self) -> None:
+        """Send nothing more."""
+        self._writer.write_eof()
+
     async def close(self) -> None:
         self._writer.close()
         await asyncio.wait([asyncio.ensure_future(self._writer.wait_closed())])
@@ -108,7 +115,7 @@ class Peers:
         return self.services["Orders"]
 
     async def client(self) -> RawClient:
-        self.clients.append(await RawClient.connect(self.server))
+        self.clients.append(await RawClient.connect(*self.server.address))
         return self.clients[-1]
 
     def context(
@@ -154,3 +161,16 @@ class Held:
 
     def let_go(self) -> None:
         self._gate.set()
+
+
+async def _serve(names: list[str]) -> None:
+    """Run by itself: serves these by the real clock until it is ended, and says where."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    async with RpcServer({name: Obliging(name) for name in names}, lambda: datetime.now(UTC)) as server:
+        await server.listen("127.0.0.1", 0)
+        print(server.address[1], flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""Clients made by the Apache Thrift compiler call every method of every service, from a process of their own."""
+"""Clients made by the Apache Thrift compiler, in a process of their own, call every method there is."""
 
 import asyncio
 import json

@@ -5,23 +5,9 @@ import tracemalloc
 
 import pytest
 
-from rpc_values import example
+from hostile_bytes import CALLS, LIST, MAP, STRING, STRUCT, mutated, nested, unknown
 from tiffin.primitives.errors import Refusal
-from tiffin.rpc import contracts as c
 from tiffin.rpc import wire
-
-CONTEXT = example(c.CallContext)
-METHODS = {
-    "place": wire.services["Orders"]["place"],
-    "get": wire.services["Orders"]["get"],
-    "menu": wire.services["Restaurants"]["set_menu"],
-    "addresses": wire.services["Users"]["create"],
-}
-CALLS = {
-    name: method.encode_call(7, CONTEXT, example(method.method.request))[4:]
-    for name, method in METHODS.items()
-}
-STRUCT, LIST, MAP, STRING = b"\x0c", b"\x0f", b"\x0d", b"\x0b"
 
 
 def take(payload: bytes) -> None:
@@ -65,19 +51,6 @@ def test_what_has_no_header_is_no_message(header: bytes):
         wire.read_message(header)
 
 
-def unknown(kind: bytes, value: bytes) -> bytes:
-    """A call with one more field, of which the contract knows nothing."""
-    return CALLS["get"][:-1] + kind + b"\x00\x63" + value + b"\x00"
-
-
-def nested(kind: bytes, depth: int) -> bytes:
-    if kind == STRUCT:
-        return unknown(STRUCT, (STRUCT + b"\x00\x01") * depth + b"\x00" * (depth + 1))
-    if kind == LIST:
-        return unknown(LIST, (LIST + b"\x00\x00\x00\x01") * depth + STRING + b"\x00" * 4)
-    return unknown(MAP, (b"\x03" + MAP + b"\x00\x00\x00\x01\x01") * depth + b"\x03\x03" + b"\x00" * 4)
-
-
 @pytest.mark.parametrize("kind", [STRUCT, LIST, MAP], ids=["structs", "lists", "maps"])
 @pytest.mark.parametrize("depth", [10, 50])
 def test_some_depth_is_passed_over(kind: bytes, depth: int):
@@ -119,23 +92,6 @@ def test_sizes_beyond_the_payload_cost_nothing(payload_of, size: bytes):
     finally:
         tracemalloc.stop()
     assert peak < 200_000
-
-
-def mutated(payload: bytes, chance: random.Random) -> bytes:
-    """Some bytes changed, some taken out, some put in."""
-    changed = bytearray(payload)
-    for _ in range(chance.choice((1, 1, 2, 5, 20))):
-        at = chance.randrange(len(changed) + 1)
-        match chance.randrange(4):
-            case 0 if at < len(changed):
-                changed[at] = chance.randrange(256)
-            case 1 if at < len(changed):
-                changed[at] ^= 1 << chance.randrange(8)
-            case 2:
-                del changed[at : at + chance.randrange(1, 9)]
-            case _:
-                changed[at:at] = chance.randbytes(chance.randrange(1, 9))
-    return bytes(changed)
 
 
 @pytest.mark.parametrize("name", CALLS)
