@@ -115,7 +115,7 @@ def _preferences(request: c.SetPreferences) -> Preferences:
     if request.time_zone is not None:
         try:
             ZoneInfo(request.time_zone)
-        except (ValueError, OSError):
+        except (KeyError, ValueError, OSError):
             message = f"{request.time_zone!r} is no IANA time zone"
             raise Refusal("invalid_time_zone", message) from None
     opt_outs = sorted(set(request.opt_outs or ()))
