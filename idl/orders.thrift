@@ -105,7 +105,7 @@ service Orders extends base.Health {
   Order get(1: base.CallContext context, 2: OrderRef request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "An order, for those who have to do with it.", repeat = "safe"),
   Order advance(1: base.CallContext context, 2: AdvanceOrder request)
-      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Move an order along an edge of the state table."),
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Move an order along an edge of the state table. The same request again (by its request id) is answered with the order as it is."),
   OrderPage list_orders(1: base.CallContext context, 2: ListOrders request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Orders of one customer or of one restaurant.", repeat = "safe"),
   Timeline timeline(1: base.CallContext context, 2: OrderRef request)

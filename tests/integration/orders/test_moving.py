@@ -60,6 +60,38 @@ async def test_who_expects_another_version_is_refused_and_told_the_present_one(m
     assert refused.value.details == {"state": "preparing", "version": 2}
 
 
+async def test_a_request_whose_answer_was_lost_is_answered_again_with_the_order_as_it_is(
+    either_market: Marketplace,
+) -> None:
+    market = either_market
+    order = await market.place()
+    accept = market.context("restaurant")
+    for version in (None, 1):
+        request = c.AdvanceOrder(order_id=order.id, event="accepted", expected_version=version)
+        answers = await asyncio.gather(*(market.process().advance(accept, request) for _ in range(3)))
+        assert {(answer.state, answer.version) for answer in answers} == {("preparing", 2)}
+    await market.say(order, "prepared", "restaurant")
+    answer = await market.orders.advance(accept, c.AdvanceOrder(order_id=order.id, event="accepted"))
+    assert (answer.state, answer.version) == ("ready", 3)
+    assert len(await market.history(order)) == 3
+
+
+async def test_a_request_is_the_same_only_if_the_same_one_says_the_same(market: Marketplace) -> None:
+    order = await market.place()
+    accept = market.context("restaurant")
+    await market.orders.advance(accept, c.AdvanceOrder(order_id=order.id, event="accepted"))
+    by_operator = msgspec.structs.replace(accept, caller=c.Caller(role="operator", id="op"))
+    for context, event in (
+        (market.context("restaurant"), "accepted"), (by_operator, "accepted"), (accept, "rejected"),
+    ):  # fmt: skip
+        request = c.AdvanceOrder(order_id=order.id, event=event)
+        assert await refusal_of(market.orders.advance(context, request)) == "wrong_state"
+    other = await market.place()
+    await market.say(other, "accepted", "restaurant")
+    request = c.AdvanceOrder(order_id=other.id, event="accepted")
+    assert await refusal_of(market.orders.advance(accept, request)) == "wrong_state"
+
+
 async def test_a_courier_takes_a_delivery_for_nobody_else(market: Marketplace) -> None:
     order = await market.bring_to("preparing")
     assert (

@@ -20,6 +20,8 @@ from tiffin.sharding.sequence import Sequence
 from tiffin.sharding.slots import SLOTS_PER_SHARD, slot_of
 
 MOVE_TRIES_MAX = 5
+_MOVED_ON = ("wrong_state", "version_conflict")
+"""Refusals that a request gets when it comes again."""
 
 _encoder = msgspec.json.Encoder()
 
@@ -72,18 +74,22 @@ class OrdersService:
         return to_contract(row, details_of(row))
 
     async def advance(self, context: c.CallContext, request: c.AdvanceOrder) -> c.Order:
-        """Move an order along an edge of the state table, by compare and set."""
+        """Move an order along an edge of the state table, by compare and set.
+
+        A request that comes again, because its answer was lost, is answered with the order as it is.
+        """
         command = Command(
             request.event, context.caller, context.request_id, request.reason, request.courier_id
         )
         for _ in range(MOVE_TRIES_MAX):
             row = await self._visible(context, request.order_id)
-            if request.expected_version not in (None, row.version):
-                raise Refusal(
-                    "version_conflict", f"the order is at version {row.version}",
-                    {"state": row.state, "version": row.version},
-                )  # fmt: skip
-            moved = transition.advance(row, command, self._policy, self._clock())
+            try:
+                _check_version(row, request.expected_version)
+                moved = transition.advance(row, command, self._policy, self._clock())
+            except Refusal as refusal:
+                if refusal.code not in _MOVED_ON or not await self._has_happened(row, command):
+                    raise
+                return to_contract(row, details_of(row))
             if await self._store.move(moved, remaining_s(context, self._clock)):
                 return to_contract(moved.row, details_of(moved.row))
         raise Unavailable("contended", "the order keeps changing under this request")
@@ -210,6 +216,14 @@ class OrdersService:
             raise Refusal("order_not_found", f"there is no order {order_id}")
         return row
 
+    async def _has_happened(self, row: OrderRow, command: Command) -> bool:
+        """Whether this very request has moved the order before."""
+        said = (f"order.{command.event}", command.request_id, command.caller.role, command.caller.id)
+        return said in (
+            (event.type, event.request_id, event.actor.role, event.actor.id)
+            for event in await self._store.history(row.id)
+        )
+
     def _answer_again(self, placed: OrderRow, request_hash: bytes) -> c.Order:
         """What the first request with this key was answered: the order as it was then."""
         if placed.request_hash != request_hash:
@@ -233,6 +247,14 @@ class OrdersService:
         if scheduled_for > now + timedelta(seconds=self._policy.schedule_ahead_max_s):
             raise Refusal("invalid_time", "scheduled_for is too far ahead")
         return scheduled_for
+
+
+def _check_version(row: OrderRow, expected: int | None) -> None:
+    if expected not in (None, row.version):
+        raise Refusal(
+            "version_conflict", f"the order is at version {row.version}",
+            {"state": row.state, "version": row.version},
+        )  # fmt: skip
 
 
 def _check_price(basket: c.PricedBasket, expected: c.Money, scheduled_for: datetime | None) -> None:
