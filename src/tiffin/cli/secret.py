@@ -5,12 +5,15 @@ import os
 import secrets
 from pathlib import Path
 
+from tiffin.cli.config import ConfigError
+
 SECRET_BYTES = 32
 
 
 def read_secret(data_directory: Path) -> bytes:
     """The secret kept in the data directory, made at first use; readable by its owner only.
 
+    `ConfigError` if what is kept there is none.
     Made beside its place and linked there whole: whoever comes at the same moment reads the same.
     """
     file = data_directory / "secret"
@@ -25,7 +28,16 @@ def read_secret(data_directory: Path) -> bytes:
             pass
         finally:
             unfinished.unlink()
-    return bytes.fromhex(file.read_text())
+    try:
+        secret = bytes.fromhex(file.read_text())
+    except ValueError:
+        secret = b""
+    if len(secret) < SECRET_BYTES:
+        raise ConfigError(
+            f"{file}: no secret of {SECRET_BYTES} bytes in hexadecimal digits; take it from a backup of the"
+            " data directory (without the file a new one is made, and no token made so far is good any more)"
+        )
+    return secret
 
 
 def role_password(secret: bytes, role: str) -> str:
