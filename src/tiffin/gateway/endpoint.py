@@ -7,10 +7,11 @@ import msgspec
 from msgspec.structs import asdict, fields
 
 from tiffin.gateway.callers import Callers
-from tiffin.gateway.exchange import Exchange, refuse_escaped_nul
+from tiffin.gateway.exchange import Exchange
 from tiffin.gateway.routes import Route
 from tiffin.primitives.errors import Refusal, Unavailable
 from tiffin.rpc import contracts as c
+from tiffin.rpc.checks import misshapen, refuse_escaped_nul
 
 JSON = b"application/json"
 _encode = msgspec.json.Encoder().encode
@@ -154,13 +155,6 @@ class Endpoint:
             unknown = ", ".join(sorted(set(query) - self._offered))
             raise Refusal("invalid_request", f"unknown query parameter: {unknown}")
         return query
-
-
-def misshapen(error: msgspec.ValidationError) -> Refusal:
-    """What msgspec says about a value that does not fit its type, and where that is."""
-    message = str(error)
-    at = message.rpartition(" - at `")[2][:-1] if " - at `" in message else None
-    return Refusal("invalid_request", message, {"at": at} if at else None)
 
 
 def _is_json(content_type: bytes) -> bool:

@@ -22,7 +22,6 @@ QUERY_FIELDS_MAX = 20
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
 _TRACE_PARENT = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 _request_ids = itertools.count()
@@ -128,12 +127,6 @@ class Exchange:
         self.status, self.answered = status, True
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
-
-
-def refuse_escaped_nul(body: bytes) -> None:
-    """PostgreSQL's text cannot hold NUL, which JSON can write only as an escape."""
-    if b"\\u0000" in body and _ESCAPED_NUL.search(body):
-        raise Refusal("invalid_request", "text must not contain the character NUL")
 
 
 def _too_large(bytes_max: int) -> Refusal:

@@ -13,11 +13,11 @@ import msgspec
 
 from tiffin.events.live import LiveFeed
 from tiffin.gateway.callers import Callers
-from tiffin.gateway.endpoint import misshapen
 from tiffin.gateway.exchange import Exchange, Receive
 from tiffin.gateway.routes import OPERATOR, RESTAURANT
 from tiffin.primitives.errors import Refusal, Unavailable
 from tiffin.rpc import contracts as c
+from tiffin.rpc.checks import misshapen
 
 HEARTBEAT_S = 15.0
 LIFETIME_MAX_S = 3600.0

@@ -2,10 +2,11 @@
 
 import msgspec
 
-from tiffin.gateway.endpoint import JSON, Load, misshapen
-from tiffin.gateway.exchange import Exchange, refuse_escaped_nul
+from tiffin.gateway.endpoint import JSON, Load
+from tiffin.gateway.exchange import Exchange
 from tiffin.primitives.errors import Refusal
 from tiffin.rpc import contracts as c
+from tiffin.rpc.checks import misshapen, refuse_escaped_nul
 
 SIGNATURE_HEADER = "Payment-Signature"
 NOTICE_BYTES_MAX = 64 * 1024
