@@ -26,6 +26,8 @@ HOURS_MAX = 10 * 365 * 24
 """Ten years: no token is meant to be valid for ever."""
 
 app = cyclopts.App(name="tiffin", help="An order platform for on-demand delivery, on PostgreSQL.")
+bench_app = cyclopts.App(name="bench")
+app.command(bench_app)
 
 ConfigFile = Annotated[Path, Parameter(name="--config", help="The configuration; it need not exist.")]
 Role = Literal["customer", "restaurant", "courier", "operator"]
@@ -228,7 +230,7 @@ def shards(*, config: ConfigFile = FILE) -> None:
     _run(shards(_configure(config), console))
 
 
-@app.command
+@bench_app.default
 def bench(
     *,
     seconds: Seconds = 10,
@@ -253,6 +255,22 @@ def bench(
     from tiffin.cli.bench import bench
 
     _run(bench(config, _configure(config), seconds, rounds, callers, processes, console))
+
+
+@bench_app.command(name="rpc")
+def bench_rpc(*, seconds: Seconds = 3, rounds: Count = 3) -> None:
+    """Measure: calls with a kilobyte there and back, beside grpc.aio where it is installed.
+
+    Parameters
+    ----------
+    seconds
+        How long each round lasts.
+    rounds
+        Rounds of each, in turns.
+    """
+    from tiffin.cli.bench_rpc import bench
+
+    bench(seconds, rounds, console)
 
 
 def _configure(file: Path) -> Config:
