@@ -8,6 +8,8 @@ struct QuoteRequest {
   1: required string restaurant_id (pattern = "^[A-Za-z0-9_.:-]{1,64}$"),
   2: required list<restaurants.BasketLine> lines (min_items = "1", max_items = "100"),
   3: optional string scheduled_for (doc = "When it should arrive, RFC 3339; not given: as soon as possible.", max_length = "40"),
+  4: optional string address_id (doc = "One of the customer's addresses: the fee is for the way there, and it has to be within the delivery area.",
+                                 pattern = "^[A-Za-z0-9_.:-]{1,64}$"),
 }
 
 struct Quote {
@@ -17,6 +19,10 @@ struct Quote {
   4: required base.Money delivery_fee,
   5: required base.Money total (doc = "Send this back as `expected_total` to place the order."),
   6: optional string scheduled_for,
+  7: optional base.Money small_order_fee (doc = "Part of the total, if the basket is small."),
+  8: optional i32 preparation_minutes (doc = "How long the kitchen needs."),
+  9: optional i32 distance_m (doc = "From the restaurant to the address, as the crow flies."),
+  10: optional i32 travel_minutes (doc = "Estimated from the distance."),
 }
 
 struct PlaceOrder {
@@ -50,6 +56,7 @@ struct Order {
   16: optional string courier_id,
   17: optional string note,
   18: optional string reason (doc = "Why it was cancelled."),
+  19: optional base.Money small_order_fee (doc = "Part of the total, if the basket was small."),
 }
 
 struct OrderRef {

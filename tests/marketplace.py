@@ -131,7 +131,12 @@ class Marketplace:
     async def bake(self, portions: int) -> None:
         await self.restaurants.add_stock(
             self.context("operator"),
-            c.AddStock(restaurant_id=self.restaurant, item_id="cake", quantity=portions),
+            c.AddStock(
+                restaurant_id=self.restaurant,
+                item_id="cake",
+                quantity=portions,
+                idempotency_key=self.new_id("oven"),
+            ),
         )
 
     async def held(self) -> int:

@@ -48,7 +48,8 @@ async def settle(town: Town, name: str, latitude: float) -> Tenant:
         {
             "customer_id": [customer], "restaurant_id": [restaurant], "courier_id": [courier],
             "address_id": [home], "Address.id": [home], "item_id": [soup, cake], "MenuItem.id": [soup],
-            "OptionChoice.id": [f"{public}-corn"], "Idempotency-Key": [f"{private}-key"],
+            "OptionChoice.id": [f"{public}-corn"],
+            "OptionGroup.id": [f"{public}-extras"], "Idempotency-Key": [f"{private}-key"],
             "phone": ["+57 601 " + "".join(str(ord(letter) % 10) for letter in f"{name:>8}"[-8:])],
         },
     )  # fmt: skip
@@ -61,7 +62,10 @@ async def settle(town: Town, name: str, latitude: float) -> Tenant:
     }  # fmt: skip
     menu = [
         {"id": soup, "name": f"{public} soup", "price": PRICE,
-         "options": [{"id": f"{public}-corn", "name": f"{public} corn", "price": 1}]},
+         "options": [{"id": f"{public}-corn", "name": f"{public} corn", "price": 1,
+                      "group": f"{public}-extras"}],
+         "option_groups": [{"id": f"{public}-extras", "name": f"{public} extras", "choose_max": 1}],
+         },
         {"id": cake, "name": f"{public} cake", "price": PRICE, "limited": True},
     ]  # fmt: skip
     kitchen = tenant.who("restaurant")
@@ -69,7 +73,10 @@ async def settle(town: Town, name: str, latitude: float) -> Tenant:
     await _done(await town.ask(OPERATOR, "POST", "/v1/restaurants", opening))
     await _done(await town.ask(kitchen, "PUT", f"/v1/restaurants/{restaurant}/menu", {"items": menu}))
     stock = {"item_id": cake, "quantity": 10}
-    await _done(await town.ask(kitchen, "POST", f"/v1/restaurants/{restaurant}/stock", stock))
+    added = await town.ask(
+        kitchen, "POST", f"/v1/restaurants/{restaurant}/stock", stock, {"Idempotency-Key": f"{private}-oven"}
+    )
+    await _done(added)
     return tenant
 
 

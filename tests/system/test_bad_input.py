@@ -147,7 +147,7 @@ async def test_a_body_that_makes_no_sense_is_refused(scene: Scene) -> None:
         "another customer": (order_for(scene, customer_id=scene.stranger), INVALID),
         "no lines": (order_for(scene, lines=[]), INVALID),
         "101 lines": (order_for(scene, lines=line() * 101), INVALID),
-        "an option twice": (lines(options=["corn", "corn"]), INVALID),
+        "an option twice": (lines(options=["corn", "corn"]), (422, "invalid_choice")),
         "a missing field": (order_for(scene, expected_total=...), INVALID),
         "a negative total beyond all money": (
             order_for(scene, expected_total={"amount": -(10**13), "currency": CURRENCY}), INVALID,
@@ -344,7 +344,7 @@ async def test_another_restaurant_cannot_be_changed_or_looked_into(scene: Scene)
         ("GET", "/events", None),
     ]  # fmt: skip
     for method, what, body in asked:
-        answer = await scene.town.ask(other, method, path + what, body)
+        answer = await scene.town.ask(other, method, path + what, body, {"Idempotency-Key": uuid4().hex})
         assert answer.problem == (404, "restaurant_not_found"), what
     assert await scene.town.cakes(scene.restaurant) == (0, 0)
 
@@ -425,7 +425,7 @@ async def test_what_operators_and_kitchens_get_wrong_is_refused(scene: Scene) ->
         (kitchen, "POST", f"{path}/stock", {"item_id": "cake", "quantity": 10**7}, INVALID),
     ]  # fmt: skip
     for who, method, where, body, expected in cases:
-        answer = await town.ask(who, method, where, body)
+        answer = await town.ask(who, method, where, body, {"Idempotency-Key": uuid4().hex})
         assert answer.problem == expected, (where, body)
     assert (await town.ask(OPERATOR, "GET", "/v1/restaurants/new")).status == 404
 

@@ -153,8 +153,9 @@ class Town:
         """More portions of cake."""
         stock = {"item_id": "cake", "quantity": portions}
         await self._done(
-            200, ("restaurant", restaurant), "POST", f"/v1/restaurants/{restaurant}/stock", stock
-        )
+            200, ("restaurant", restaurant), "POST", f"/v1/restaurants/{restaurant}/stock", stock,
+            {"Idempotency-Key": uuid4().hex},
+        )  # fmt: skip
 
     async def cakes(self, restaurant: str) -> tuple[int, int]:
         """Portions of cake on hand, and how many of them are held."""

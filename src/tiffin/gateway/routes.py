@@ -42,6 +42,13 @@ def _advance(
     )  # fmt: skip
 
 
+def _status(action: str, event: str, summary: str) -> Route:
+    return Route(
+        "POST", f"/v1/restaurants/{{restaurant_id}}/{action}", (OPERATOR,), "Restaurants.change_status",
+        fixed={"event": event}, summary=summary,
+    )  # fmt: skip
+
+
 ROUTES: tuple[Route, ...] = (
     # signing in
     Route("POST", "/v1/sign-in/codes", VISITORS, "Users.start_sign_in", 201, body_bytes_max=4096),
@@ -73,11 +80,25 @@ ROUTES: tuple[Route, ...] = (
     Route("PUT", "/v1/restaurants/{restaurant_id}/hours", (RESTAURANT, OPERATOR), "Restaurants.set_hours"),
     Route("PUT", "/v1/restaurants/{restaurant_id}/accepting", (RESTAURANT, OPERATOR),
           "Restaurants.set_accepting"),
+    Route("PUT", "/v1/restaurants/{restaurant_id}/special-days", (RESTAURANT, OPERATOR),
+          "Restaurants.set_special_days"),
+    Route("PUT", "/v1/restaurants/{restaurant_id}/profile", (RESTAURANT, OPERATOR),
+          "Restaurants.set_profile"),
+    Route("PUT", "/v1/restaurants/{restaurant_id}/delivery", (RESTAURANT, OPERATOR),
+          "Restaurants.set_delivery"),
+    Route("PUT", "/v1/restaurants/{restaurant_id}/busy", (RESTAURANT, OPERATOR), "Restaurants.set_busy"),
+    Route("PUT", "/v1/restaurants/{restaurant_id}/pause", (RESTAURANT, OPERATOR), "Restaurants.pause"),
+    Route("GET", "/v1/restaurants/{restaurant_id}/readiness", (RESTAURANT, OPERATOR),
+          "Restaurants.readiness"),
+    _status("go-live", "go_live", "Nothing is missing: customers see it from now on."),
+    _status("suspend", "suspend", "No new orders; those under way go on."),
+    _status("reinstate", "reinstate", "Take orders again."),
     Route("GET", "/v1/restaurants/{restaurant_id}/menu", ANYONE, "Restaurants.get_menu"),
     Route("PUT", "/v1/restaurants/{restaurant_id}/menu", (RESTAURANT, OPERATOR), "Restaurants.set_menu",
           body_bytes_max=1024 * 1024),
     Route("GET", "/v1/restaurants/{restaurant_id}/stock", (RESTAURANT, OPERATOR), "Restaurants.get_stock"),
-    Route("POST", "/v1/restaurants/{restaurant_id}/stock", (RESTAURANT, OPERATOR), "Restaurants.add_stock"),
+    Route("POST", "/v1/restaurants/{restaurant_id}/stock", (RESTAURANT, OPERATOR), "Restaurants.add_stock",
+          headers={"idempotency_key": "Idempotency-Key"}),
     Route("POST", "/v1/restaurants/{restaurant_id}/staff", (RESTAURANT, OPERATOR), "Users.invite_staff", 201),
     Route("GET", "/v1/restaurants/{restaurant_id}/staff", (RESTAURANT, OPERATOR), "Users.list_staff"),
     Route("DELETE", "/v1/restaurants/{restaurant_id}/staff/{person_id}", (RESTAURANT, OPERATOR),

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from uuid import uuid4
 
 import msgspec
 
@@ -60,16 +61,13 @@ async def _fill(platform: Platform, restaurant_id: str, menu: Menu) -> None:
 
 
 async def _fill_up(platform: Platform, path: str, item_id: str, portions: int) -> None:
-    """Adding twice would be twice as much: so look first, and again whenever the outcome is not known."""
-    while True:
-        answer = await platform.until_known("register", OPERATOR, "GET", f"{path}/stock")
-        stock = msgspec.json.decode(answer, type=c.Stock)
-        missing = portions - sum(level.on_hand for level in stock.items if level.item_id == item_id)
-        if missing <= 0:
-            return
+    """Look how many are missing, and say it under one key until it is known to have been heard."""
+    answer = await platform.until_known("register", OPERATOR, "GET", f"{path}/stock")
+    stock = msgspec.json.decode(answer, type=c.Stock)
+    missing = portions - sum(level.on_hand for level in stock.items if level.item_id == item_id)
+    if missing > 0:
         added = {"item_id": item_id, "quantity": missing}
-        if await platform.once("register", OPERATOR, "POST", f"{path}/stock", added) is not None:
-            return
+        await platform.until_known("register", OPERATOR, "POST", f"{path}/stock", added, uuid4().hex)
 
 
 async def _all(

@@ -62,6 +62,10 @@ CODES: Mapping[str, Kind] = {
     "item_not_limited": Kind.CONFLICT,
     "out_of_stock": Kind.CONFLICT,
     "below_minimum": Kind.CONFLICT,
+    "out_of_area": Kind.CONFLICT,
+    "invalid_area": Kind.INVALID,
+    "invalid_choice": Kind.INVALID,
+    "not_ready": Kind.CONFLICT,
     "hold_expired": Kind.CONFLICT,
     # orders
     "order_not_found": Kind.NOT_FOUND,

@@ -126,6 +126,7 @@ class QuoteRequest(msgspec.Struct, kw_only=True):
     restaurant_id: str
     lines: list[BasketLine]
     scheduled_for: str | None = None
+    address_id: str | None = None
 
 class PricedLine(msgspec.Struct, kw_only=True):
     item_id: str
@@ -142,6 +143,10 @@ class Quote(msgspec.Struct, kw_only=True):
     delivery_fee: Money
     total: Money
     scheduled_for: str | None = None
+    small_order_fee: Money | None = None
+    preparation_minutes: int | None = None
+    distance_m: int | None = None
+    travel_minutes: int | None = None
 
 class PlaceOrder(msgspec.Struct, kw_only=True):
     idempotency_key: str
@@ -180,6 +185,7 @@ class Order(msgspec.Struct, kw_only=True):
     courier_id: str | None = None
     note: str | None = None
     reason: str | None = None
+    small_order_fee: Money | None = None
 
 class OrderRef(msgspec.Struct, kw_only=True):
     order_id: str
@@ -256,10 +262,29 @@ class PaymentEvent(msgspec.Struct, kw_only=True):
     request_id: str
     reason: str | None = None
 
+class AvailabilityWindow(msgspec.Struct, kw_only=True):
+    weekdays: list[int] | None = None
+    starts: str
+    ends: str
+
+class OptionGroup(msgspec.Struct, kw_only=True):
+    id: str
+    name: str
+    choose_min: int = 0
+    choose_max: int
+
 class OptionChoice(msgspec.Struct, kw_only=True):
     id: str
     name: str
     price: int
+    group: str | None = None
+    quantity_max: int = 1
+    available: bool = True
+
+class MenuCategory(msgspec.Struct, kw_only=True):
+    name: str
+    description: str | None = None
+    windows: list[AvailabilityWindow] | None = None
 
 class MenuItem(msgspec.Struct, kw_only=True):
     id: str
@@ -270,11 +295,40 @@ class MenuItem(msgspec.Struct, kw_only=True):
     options: list[OptionChoice] | None = None
     available: bool = True
     limited: bool = False
+    option_groups: list[OptionGroup] | None = None
+    windows: list[AvailabilityWindow] | None = None
+    preparation_minutes: int | None = None
+    daily_portions: int | None = None
 
 class OpeningHours(msgspec.Struct, kw_only=True):
     weekday: int
     opens: str
     closes: str
+
+class DayHours(msgspec.Struct, kw_only=True):
+    opens: str
+    closes: str
+
+class SpecialDay(msgspec.Struct, kw_only=True):
+    date: str
+    hours: list[DayHours]
+    reason: str | None = None
+
+class DeliveryArea(msgspec.Struct, kw_only=True):
+    radius_m: int | None = None
+    polygon: list[Place] | None = None
+
+class FeeBand(msgspec.Struct, kw_only=True):
+    up_to_m: int
+    fee: int
+
+class SmallOrder(msgspec.Struct, kw_only=True):
+    below: int
+    fee: int
+
+class Busy(msgspec.Struct, kw_only=True):
+    added_minutes: int
+    ends_at: str
 
 class Restaurant(msgspec.Struct, kw_only=True):
     id: str
@@ -287,6 +341,17 @@ class Restaurant(msgspec.Struct, kw_only=True):
     hours: list[OpeningHours]
     accepting_orders: bool
     menu_version: int
+    status: Literal['draft', 'live', 'suspended']
+    preparation_minutes: int
+    street: str | None = None
+    phone: str | None = None
+    special_days: list[SpecialDay] | None = None
+    area: DeliveryArea | None = None
+    fee_bands: list[FeeBand] | None = None
+    small_order: SmallOrder | None = None
+    busy: Busy | None = None
+    paused_until: str | None = None
+    suspended_because: str | None = None
 
 class CreateRestaurant(msgspec.Struct, kw_only=True):
     id: str
@@ -297,6 +362,14 @@ class CreateRestaurant(msgspec.Struct, kw_only=True):
     delivery_fee: int
     minimum_subtotal: int
     hours: list[OpeningHours]
+    draft: bool = False
+    preparation_minutes: int = 20
+    street: str | None = None
+    phone: str | None = None
+    special_days: list[SpecialDay] | None = None
+    area: DeliveryArea | None = None
+    fee_bands: list[FeeBand] | None = None
+    small_order: SmallOrder | None = None
 
 class RestaurantRef(msgspec.Struct, kw_only=True):
     restaurant_id: str
@@ -317,20 +390,66 @@ class SetAccepting(msgspec.Struct, kw_only=True):
     restaurant_id: str
     accepting_orders: bool
 
+class SetSpecialDays(msgspec.Struct, kw_only=True):
+    restaurant_id: str
+    special_days: list[SpecialDay]
+
+class SetProfile(msgspec.Struct, kw_only=True):
+    restaurant_id: str
+    name: str
+    place: Place
+    preparation_minutes: int
+    street: str | None = None
+    phone: str | None = None
+
+class SetDelivery(msgspec.Struct, kw_only=True):
+    restaurant_id: str
+    delivery_fee: int
+    minimum_subtotal: int
+    area: DeliveryArea | None = None
+    fee_bands: list[FeeBand] | None = None
+    small_order: SmallOrder | None = None
+
+class SetBusy(msgspec.Struct, kw_only=True):
+    restaurant_id: str
+    added_minutes: int
+    for_minutes: int = 60
+
+class PauseOrders(msgspec.Struct, kw_only=True):
+    restaurant_id: str
+    for_minutes: int
+
+class ChangeStatus(msgspec.Struct, kw_only=True):
+    restaurant_id: str
+    event: Literal['go_live', 'suspend', 'reinstate']
+    reason: str | None = None
+
+class Missing(msgspec.Struct, kw_only=True):
+    field: str
+    reason: str
+
+class Readiness(msgspec.Struct, kw_only=True):
+    restaurant_id: str
+    status: Literal['draft', 'live', 'suspended']
+    missing: list[Missing]
+
 class SetMenu(msgspec.Struct, kw_only=True):
     restaurant_id: str
     items: list[MenuItem]
+    categories: list[MenuCategory] | None = None
 
 class Menu(msgspec.Struct, kw_only=True):
     restaurant_id: str
     currency: str
     version: int
     items: list[MenuItem]
+    categories: list[MenuCategory] | None = None
 
 class AddStock(msgspec.Struct, kw_only=True):
     restaurant_id: str
     item_id: str
     quantity: int
+    idempotency_key: str
 
 class StockLevel(msgspec.Struct, kw_only=True):
     item_id: str
@@ -345,6 +464,7 @@ class PriceBasket(msgspec.Struct, kw_only=True):
     restaurant_id: str
     lines: list[BasketLine]
     at: str
+    drop_off: Place | None = None
 
 class PricedBasket(msgspec.Struct, kw_only=True):
     restaurant_id: str
@@ -355,6 +475,10 @@ class PricedBasket(msgspec.Struct, kw_only=True):
     total: int
     limited_items: list[str]
     menu_version: int
+    preparation_minutes: int
+    small_order_fee: int = 0
+    distance_m: int | None = None
+    travel_minutes: int | None = None
 
 class HoldLine(msgspec.Struct, kw_only=True):
     item_id: str
@@ -565,6 +689,13 @@ class Restaurants(Protocol):
     async def list_all(self, context: CallContext, request: ListRestaurants) -> RestaurantPage: ...
     async def set_hours(self, context: CallContext, request: SetHours) -> Restaurant: ...
     async def set_accepting(self, context: CallContext, request: SetAccepting) -> Restaurant: ...
+    async def set_special_days(self, context: CallContext, request: SetSpecialDays) -> Restaurant: ...
+    async def set_profile(self, context: CallContext, request: SetProfile) -> Restaurant: ...
+    async def set_delivery(self, context: CallContext, request: SetDelivery) -> Restaurant: ...
+    async def set_busy(self, context: CallContext, request: SetBusy) -> Restaurant: ...
+    async def pause(self, context: CallContext, request: PauseOrders) -> Restaurant: ...
+    async def change_status(self, context: CallContext, request: ChangeStatus) -> Restaurant: ...
+    async def readiness(self, context: CallContext, request: RestaurantRef) -> Readiness: ...
     async def set_menu(self, context: CallContext, request: SetMenu) -> Menu: ...
     async def get_menu(self, context: CallContext, request: RestaurantRef) -> Menu: ...
     async def add_stock(self, context: CallContext, request: AddStock) -> Stock: ...

@@ -136,7 +136,9 @@ class Town:
             await self.restaurants.set_menu(
                 self.as_("operator"), c.SetMenu(restaurant_id=f"r{number}", items=menu)
             )
-            stock = c.AddStock(restaurant_id=f"r{number}", item_id="soup", quantity=50)
+            stock = c.AddStock(
+                restaurant_id=f"r{number}", item_id="soup", quantity=50, idempotency_key="first"
+            )
             await self.restaurants.add_stock(self.as_("operator"), stock)
         for number in range(8):
             request = c.CreateCustomer(id=f"c{number}", name="Ana", addresses=[HOME])

@@ -227,13 +227,16 @@ async def test_an_order_the_platform_has_cancelled_ends_there_and_is_no_fault(ru
 
 async def test_registering_again_fills_limited_dishes_up_and_no_further(scripted):
     one = next(each for each in demo_day(300) if catalogue.menu(each.restaurant_id, each.city).portions)
-    level, added = [], []
+    level, added = list[int](), dict[str, int]()
 
     def answer(request):
         if request.path.endswith("/stock") and request.method == "POST":
-            added.append(request.json["quantity"])
-            level[:] = [sum(level) + request.json["quantity"]]
-            return NEVER if len(added) == 1 else Reply(200, {})
+            key = request.headers["idempotency-key"]
+            if key not in added:
+                added[key] = request.json["quantity"]
+                level[:] = [sum(level) + request.json["quantity"]]
+                return NEVER
+            return Reply(200, {})
         if request.path.endswith("/stock"):
             items = [{"item_id": catalogue.SPECIAL_ID, "on_hand": n, "held": 0} for n in level]
             return Reply(200, {"restaurant_id": one.restaurant_id, "items": items})
@@ -242,5 +245,5 @@ async def test_registering_again_fills_limited_dishes_up_and_no_further(scripted
     scripted.answer = answer
     http = Http(scripted.url, deadline_s=0.2)
     menus = await register(Platform(http, lambda role, subject: "t", Tally()), [one], lambda *seen: None)
-    assert added == [menus[one.restaurant_id].portions[catalogue.SPECIAL_ID]]
+    assert list(added.values()) == [menus[one.restaurant_id].portions[catalogue.SPECIAL_ID]]
     await http.close()

@@ -66,8 +66,13 @@ class Kitchen:
         request = c.PriceBasket(restaurant_id=restaurant_id, lines=list(lines), at=to_text(self.clock()))
         return await self.service.price(self.context("customer", "ana"), request)
 
-    async def add_stock(self, restaurant_id: str, item_id: str, quantity: int) -> c.Stock:
-        request = c.AddStock(restaurant_id=restaurant_id, item_id=item_id, quantity=quantity)
+    async def add_stock(
+        self, restaurant_id: str, item_id: str, quantity: int, key: str | None = None
+    ) -> c.Stock:
+        request = c.AddStock(
+            restaurant_id=restaurant_id, item_id=item_id, quantity=quantity,
+            idempotency_key=key or self.new_id("delivery"),
+        )  # fmt: skip
         return await self.service.add_stock(self.context(), request)
 
     async def levels(self, restaurant_id: str) -> dict[str, tuple[int, int]]:

@@ -12,7 +12,9 @@ async def test_a_changed_restaurant_is_told_to_whoever_listens(node: Node, new_i
     change = "UPDATE restaurants.restaurants SET version = version + 1 WHERE shard = 0 AND id = $1"
     heard: asyncio.Queue[str] = asyncio.Queue()
     listening = asyncio.create_task(follow(node, CHANGES, heard.put_nowait))
-    await node.execute("INSERT INTO restaurants.restaurants VALUES (0, $1, 1, '{}', '[]', '')", restaurant_id)
+    await node.execute(
+        "INSERT INTO restaurants.restaurants VALUES (0, $1, 1, '{}', '[]', '', 'draft')", restaurant_id
+    )
     try:
         async with asyncio.timeout(30):
             while heard.empty():  # until it listens, changes go unheard

@@ -8,7 +8,7 @@ import databases
 from integration.restaurants.kitchen import Kitchen
 from manual_clock import ManualClock
 from tiffin.rpc import contracts as c
-from tiffin.services.restaurants.service import FRESH_MS
+from tiffin.services.restaurants.records import FRESH_MS
 from tiffin.services.restaurants.stock import Item, Release, Sell
 from tiffin.services.users.customers import Customers
 from tiffin.services.users.store import CustomerStore
@@ -103,7 +103,8 @@ async def test_menus_prices_and_stock_are_found_and_changed(kitchen: Kitchen, tw
     accepting = c.SetAccepting(restaurant_id=restaurant_id, accepting_orders=False)
     await kitchen.service.set_accepting(kitchen.context(), accepting)
     await move(two_nodes, restaurant_id)
-    assert (await kitchen.stock.receive(Item(restaurant_id, "cake"), -2))[0]
+    received = await kitchen.stock.receive(Item(restaurant_id, "cake"), -2, "taken off")
+    assert received.outcome == "done"
     await move(two_nodes, restaurant_id)
     assert await kitchen.levels(restaurant_id) == {"cake": (3, 0)}
     await move(two_nodes, request.id)

@@ -9,7 +9,7 @@ from manual_clock import ManualClock
 from tiffin.primitives.errors import Refusal
 from tiffin.rpc import contracts as c
 from tiffin.rpc.context import Role
-from tiffin.services.restaurants.service import FRESH_MS
+from tiffin.services.restaurants.records import FRESH_MS
 from tiffin.sharding.router import Router
 from tiffin.sharding.slots import shard_of
 from unit.restaurants.samples import MENU, hours, item, line
@@ -73,7 +73,9 @@ async def test_anothers_restaurant_is_not_there_to_be_changed(kitchen: Kitchen):
         service.set_hours(theirs, c.SetHours(restaurant_id=mine, hours=[])),
         service.set_accepting(theirs, c.SetAccepting(restaurant_id=mine, accepting_orders=False)),
         service.set_menu(theirs, c.SetMenu(restaurant_id=mine, items=[])),
-        service.add_stock(theirs, c.AddStock(restaurant_id=mine, item_id="cake", quantity=1)),
+        service.add_stock(
+            theirs, c.AddStock(restaurant_id=mine, item_id="cake", quantity=1, idempotency_key="k")
+        ),
         service.get_stock(theirs, ref),
         service.set_hours(kitchen.context("customer", mine), c.SetHours(restaurant_id=mine, hours=[])),
     ]

@@ -22,7 +22,7 @@ def request(*lines: tuple[str, int], **changes: object) -> c.HoldStock:
 
 
 def test_lines_of_one_dish_are_summed():
-    hold = parse_hold(request(("cake", 2), ("pie", 1), ("cake", 3)), NOW)
+    hold = parse_hold(request(("cake", 2), ("pie", 1), ("cake", 3)), NOW, {})
     assert hold.quantities == {"cake": 5, "pie": 1}
     assert (hold.order_id, hold.restaurant_id, hold.expires_at) == (ORDER, "r", NOW + timedelta(minutes=1))
 
@@ -44,7 +44,7 @@ def test_lines_of_one_dish_are_summed():
 )
 def test_a_hold_that_makes_no_sense_is_refused(bad: c.HoldStock):
     with pytest.raises(Refusal) as refused:
-        parse_hold(bad, NOW)
+        parse_hold(bad, NOW, {})
     assert refused.value.code == "invalid_request"
 
 
@@ -58,7 +58,7 @@ def test_what_can_be_no_orders_id_is_refused(text: str):
 
 
 def test_a_shortage_is_told_dish_by_dish():
-    hold = parse_hold(request(("cake", 2), ("pie", 1)), NOW)
+    hold = parse_hold(request(("cake", 2), ("pie", 1)), NOW, {})
     with pytest.raises(Refusal) as refused:
         refuse_unless_done(hold, Result(Verdict.SHORT, {"cake": 1}))
     assert refused.value.code == "out_of_stock"

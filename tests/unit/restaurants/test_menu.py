@@ -1,8 +1,14 @@
 import pytest
 
 from tiffin.primitives.errors import Refusal
-from tiffin.services.restaurants.menu import MENU_BYTES_MAX, check_menu
+from tiffin.rpc import contracts as c
+from tiffin.services.restaurants import menu
+from tiffin.services.restaurants.menu import MENU_BYTES_MAX, Card
 from unit.restaurants.samples import MENU, item, option, prices
+
+
+def check_menu(items: list[c.MenuItem]) -> None:
+    menu.check_menu(Card(items))
 
 
 def test_a_good_menu_is_taken():
@@ -13,7 +19,10 @@ def test_a_good_menu_is_taken():
 def test_dishes_of_one_id_are_refused_by_name():
     with pytest.raises(Refusal) as refused:
         check_menu([item("soup"), item("stew"), item("soup")])
-    assert (refused.value.code, refused.value.details) == ("invalid_menu", {"repeated_id": "soup"})
+    assert (refused.value.code, refused.value.details) == (
+        "invalid_menu",
+        {"item_id": "soup", "field": "id", "place": 2},
+    )
 
 
 def test_options_of_one_id_are_refused_within_a_dish_only():
@@ -22,7 +31,7 @@ def test_options_of_one_id_are_refused_within_a_dish_only():
         check_menu([item("soup", options=[option("egg", 1), option("egg", 2)])])
     assert (refused.value.code, refused.value.details) == (
         "invalid_menu",
-        {"item_id": "soup", "repeated_id": "egg"},
+        {"item_id": "soup", "field": "options", "place": 0},
     )
 
 

@@ -52,7 +52,11 @@ def test_a_line_tells_what_was_ordered_in_words():
         ([line("fish")], "item_unavailable", {"item_id": "fish"}),
         ([line("soup", 1, "rice")], "option_not_found", {"item_id": "soup", "option_id": "rice"}),
         ([line("stew", 1, "cream")], "option_not_found", {"item_id": "stew", "option_id": "cream"}),
-        ([line("stew", 1, "egg", "egg")], "invalid_request", {"item_id": "stew"}),
+        (
+            [line("stew", 1, "egg", "egg")],
+            "invalid_choice",
+            {"item_id": "stew", "option_id": "egg", "quantity_max": 1, "chosen": 2},
+        ),
         ([line("soup", 0)], "invalid_request", {"item_id": "soup", "quantity_max": 99}),
         ([line("soup", -1)], "invalid_request", {"item_id": "soup", "quantity_max": 99}),
         ([line("soup", 100)], "invalid_request", {"item_id": "soup", "quantity_max": 99}),

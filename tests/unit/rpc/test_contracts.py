@@ -113,4 +113,4 @@ def test_reads_may_be_asked_again_and_what_changes_with_every_time_may_not():
     assert contracts.services["Orders"]["get"].repeatable
     assert contracts.services["Restaurants"]["release"].repeatable
     assert not contracts.services["Orders"]["place"].repeatable
-    assert not contracts.services["Restaurants"]["add_stock"].repeatable
+    assert not contracts.services["Restaurants"]["set_hours"].repeatable

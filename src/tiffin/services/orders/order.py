@@ -19,6 +19,7 @@ class Details(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     address: c.Address
     note: str | None = None
     holds_stock: bool = False
+    small_order_fee: int = 0
 
 
 class OrderRow(NamedTuple):
@@ -74,4 +75,10 @@ def to_contract(row: OrderRow, details: Details) -> c.Order:
         courier_id=row.courier_id,
         note=details.note,
         reason=row.reason,
+        small_order_fee=optional_money(details.small_order_fee, row.currency),
     )
+
+
+def optional_money(amount: int, currency: str) -> c.Money | None:
+    """None for nothing: what is not charged is not shown."""
+    return c.Money(amount=amount, currency=currency) if amount else None

@@ -11,7 +11,7 @@ from tiffin.rpc import contracts as c
 from tiffin.rpc.context import remaining_s
 from tiffin.services.orders import transition
 from tiffin.services.orders.access import may_see
-from tiffin.services.orders.order import Details, OrderRow, details_of, to_contract
+from tiffin.services.orders.order import Details, OrderRow, details_of, optional_money, to_contract
 from tiffin.services.orders.policy import Policy
 from tiffin.services.orders.store import OrderStore
 from tiffin.services.orders.transition import Command
@@ -51,7 +51,10 @@ class OrdersService:
         remaining_s(context, self._clock)
         now = self._clock()
         scheduled_for = self._schedule(request.scheduled_for, now)
-        basket = await self._price(context, request.restaurant_id, request.lines, scheduled_for or now)
+        place = None
+        if request.address_id is not None:
+            place = (await self._address(context, context.caller.id, request.address_id)).place
+        basket = await self._price(context, request.restaurant_id, request.lines, scheduled_for or now, place)
         return _quote(basket, scheduled_for)
 
     async def place(self, context: c.CallContext, request: c.PlaceOrder) -> c.Order:
@@ -158,14 +161,17 @@ class OrdersService:
         """Everything an order needs before portions are held for it: price, address, id."""
         now = self._clock()
         scheduled_for = self._schedule(request.scheduled_for, now)
-        basket = await self._price(context, request.restaurant_id, request.lines, scheduled_for or now)
-        _check_price(basket, request.expected_total, scheduled_for)
         address = await self._address(context, customer_id, request.address_id)
+        basket = await self._price(
+            context, request.restaurant_id, request.lines, scheduled_for or now, address.place
+        )
+        _check_price(basket, request.expected_total, scheduled_for)
         customer_slot, restaurant_slot = slot_of(customer_id), slot_of(request.restaurant_id)
         order_id = ids.make(await self._sequence.take(), customer_slot, restaurant_slot)
         details = Details(
             lines=basket.lines, subtotal=basket.subtotal, delivery_fee=basket.delivery_fee,
             address=address, note=request.note, holds_stock=bool(basket.limited_items),
+            small_order_fee=basket.small_order_fee or 0,
         )  # fmt: skip
         row = OrderRow(
             shard=customer_slot // SLOTS_PER_SHARD, id=order_id, customer_id=customer_id,
@@ -178,11 +184,11 @@ class OrdersService:
         return row, details, basket
 
     async def _price(
-        self, context: c.CallContext, restaurant_id: str, lines: list[c.BasketLine], at: datetime
-    ) -> c.PricedBasket:
-        return await self._restaurants.price(
-            context, c.PriceBasket(restaurant_id=restaurant_id, lines=lines, at=to_text(at))
-        )
+        self, context: c.CallContext, restaurant_id: str, lines: list[c.BasketLine], at: datetime,
+        drop_off: c.Place | None,
+    ) -> c.PricedBasket:  # fmt: skip
+        request = c.PriceBasket(restaurant_id=restaurant_id, lines=lines, at=to_text(at), drop_off=drop_off)
+        return await self._restaurants.price(context, request)
 
     async def _address(self, context: c.CallContext, customer_id: str, address_id: str) -> c.Address:
         customer = await self._users.get(context, c.CustomerRef(customer_id=customer_id))
@@ -275,6 +281,10 @@ def _quote(basket: c.PricedBasket, scheduled_for: datetime | None) -> c.Quote:
         delivery_fee=c.Money(amount=basket.delivery_fee, currency=basket.currency),
         total=c.Money(amount=basket.total, currency=basket.currency),
         scheduled_for=to_text(scheduled_for) if scheduled_for else None,
+        small_order_fee=optional_money(basket.small_order_fee or 0, basket.currency),
+        preparation_minutes=basket.preparation_minutes,
+        distance_m=basket.distance_m,
+        travel_minutes=basket.travel_minutes,
     )
 
 

@@ -1,11 +1,12 @@
 """Between the contract's words for holds and the stock's own."""
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from tiffin.primitives.errors import Refusal
 from tiffin.rpc import contracts as c
-from tiffin.services.restaurants.stock import Command, Hold, Result, Verdict
+from tiffin.services.restaurants.stock import Command, Hold, Refill, Result, Verdict
 from tiffin.sharding.order_id import is_valid, restaurant_shard
 from tiffin.sharding.slots import shard_of
 
@@ -22,8 +23,8 @@ def parse_order_id(text: str) -> int:
     return order_id
 
 
-def parse_hold(request: c.HoldStock, now: datetime) -> Hold:
-    """What is to be held; lines of the same dish are summed."""
+def parse_hold(request: c.HoldStock, now: datetime, refills: Mapping[str, Refill]) -> Hold:
+    """What is to be held; lines of the same dish are summed. `refills` are the restaurant's, by dish."""
     order_id = parse_order_id(request.order_id)
     if restaurant_shard(order_id) != shard_of(request.restaurant_id):
         raise Refusal(
@@ -39,7 +40,8 @@ def parse_hold(request: c.HoldStock, now: datetime) -> Hold:
     if not 0 < len(request.lines) <= HOLD_LINES_MAX:
         raise Refusal("invalid_request", f"1 to {HOLD_LINES_MAX} lines", {"lines_max": HOLD_LINES_MAX})
     expires_at = now + timedelta(milliseconds=request.expires_in_ms)
-    return Hold(order_id, request.restaurant_id, dict(quantities), expires_at)
+    of_these = {item_id: refill for item_id, refill in refills.items() if item_id in quantities}
+    return Hold(order_id, request.restaurant_id, dict(quantities), expires_at, of_these)
 
 
 def refuse_unless_done(command: Command, result: Result) -> None:

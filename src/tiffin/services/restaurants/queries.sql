@@ -8,23 +8,23 @@ SELECT r.id, r.version, r.created_from,
  WHERE shard IN ($1, $2, $3, $4, $5, $6, $7, $8) AND id = ANY($9::text[]);
 
 -- name: restaurants_after
--- A page of one node's restaurants, by id.
+-- A page of one node's restaurants, by id: those that are live, or all.
 SELECT id, restaurant
   FROM restaurants.restaurants
- WHERE shard = ANY($1::smallint[]) AND id > $2
+ WHERE shard = ANY($1::smallint[]) AND id > $2 AND (status = 'live' OR $4)
  ORDER BY id LIMIT $3;
 
 -- name: add_restaurant
 -- No row if the id is taken.
-INSERT INTO restaurants.restaurants (shard, id, version, restaurant, menu, created_from)
-VALUES ($1, $2, 1, $3, '[]', $4)
+INSERT INTO restaurants.restaurants (shard, id, version, restaurant, menu, created_from, status)
+VALUES ($1, $2, 1, $3, '{}', $4, $5)
     ON CONFLICT DO NOTHING
 RETURNING version;
 
 -- name: change_restaurant
 -- A null menu stays as it is. No row if somebody else was faster.
 UPDATE restaurants.restaurants
-   SET restaurant = $4, menu = coalesce($5, menu), version = version + 1
+   SET restaurant = $4, menu = coalesce($5, menu), status = $6, version = version + 1
  WHERE shard = $1 AND id = $2 AND version = $3
 RETURNING version;
 
@@ -50,17 +50,26 @@ WITH live AS (
        AND item_id = ANY($10::text[]) AND state = 'held' AND expires_at > $11
      GROUP BY restaurant_id, item_id
 )
-SELECT s.restaurant_id, s.item_id, s.on_hand, s.received, coalesce(live.quantity, 0) AS live
+SELECT s.restaurant_id, s.item_id, s.on_hand, s.received, s.refilled_on, coalesce(live.quantity, 0) AS live
   FROM restaurants.stock s LEFT JOIN live USING (restaurant_id, item_id)
  WHERE s.shard IN ($1, $2, $3, $4, $5, $6, $7, $8) AND s.restaurant_id = ANY($9::text[])
    AND s.item_id = ANY($10::text[]);
 
 -- name: put_levels
 -- An insert with ON CONFLICT opens only the partitions it needs, an update joined to arrays opens all.
-INSERT INTO restaurants.stock (shard, restaurant_id, item_id, on_hand, received)
-SELECT * FROM unnest($1::smallint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])
+INSERT INTO restaurants.stock (shard, restaurant_id, item_id, on_hand, received, refilled_on)
+SELECT * FROM unnest($1::smallint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::date[])
     ON CONFLICT (shard, restaurant_id, item_id)
-    DO UPDATE SET on_hand = excluded.on_hand, received = excluded.received;
+    DO UPDATE SET on_hand = excluded.on_hand, received = excluded.received, refilled_on = excluded.refilled_on;
+
+-- name: receipt
+SELECT item_id, quantity FROM restaurants.receipts WHERE shard = $1 AND restaurant_id = $2 AND key = $3;
+
+-- name: add_receipt
+INSERT INTO restaurants.receipts (shard, restaurant_id, key, item_id, quantity, at) VALUES ($1, $2, $3, $4, $5, $6);
+
+-- name: forget_receipts
+DELETE FROM restaurants.receipts WHERE shard = ANY($1::smallint[]) AND at < $2;
 
 -- name: put_holdings
 INSERT INTO restaurants.holds (shard, order_id, item_id, restaurant_id, quantity, state, expires_at)

@@ -1,32 +1,30 @@
 """The contract `Restaurants`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from datetime import timedelta
 from hashlib import sha256
 
 import msgspec
+from msgspec.structs import asdict, replace
 
-from tiffin.cache.entities import Entities
-from tiffin.primitives.clock import Clock
-from tiffin.primitives.errors import Refusal, Unavailable
+from tiffin.primitives.clock import Clock, to_text
+from tiffin.primitives.errors import Refusal
 from tiffin.primitives.money import EXPONENTS
 from tiffin.rpc import contracts as c
-from tiffin.rpc.context import remaining_s
-from tiffin.services.restaurants.holding import parse_hold, parse_order_id, refuse_unless_done
-from tiffin.services.restaurants.hours import check_hours, check_time_zone
-from tiffin.services.restaurants.menu import check_menu
+from tiffin.services.restaurants import onboarding
+from tiffin.services.restaurants.delivery import check_delivery
+from tiffin.services.restaurants.geography import check_place
+from tiffin.services.restaurants.hours import check_hours, check_special_days, check_time_zone
+from tiffin.services.restaurants.menu import Card, check_menu, tidied
+from tiffin.services.restaurants.portions import Portions
 from tiffin.services.restaurants.pricing import parse_moment, price_basket
-from tiffin.services.restaurants.stock import Command, Item, Level, Release, Sell
+from tiffin.services.restaurants.records import Records, check_caller, is_own, not_found
 from tiffin.services.restaurants.stock_store import StockStore
 from tiffin.services.restaurants.store import RestaurantStore, Stored
 from tiffin.sharding.router import Router
 
 CHANGES = "tiffin_restaurants"
 """The channel on which every node says whose row has changed; `forget` is for whoever listens."""
-FRESH_MS = 10_000
-"""Prices, hours and menus may be this old if another process made the change and its notification was lost.
-Every use after that asks for the row's version, and reads the row only if that has moved on."""
-CACHED_MAX = 10_000
-ATTEMPTS_MAX = 10
 PAGE_DEFAULT = 20
 PAGE_MAX = 200
 
@@ -39,184 +37,184 @@ class RestaurantsService:
 
     def __init__(self, router: Router, stock: StockStore, clock: Clock) -> None:
         self._store = RestaurantStore(router)
-        self._stock = stock
         self._clock = clock
-        self._restaurants: Entities[Stored] = Entities(self._store.load, clock, FRESH_MS, CACHED_MAX)
+        self._records = Records(self._store, clock)
+        portions = Portions(self._records, stock, clock)
+        self.add_stock, self.get_stock = portions.add, portions.show
+        self.hold, self.sell, self.release = portions.hold, portions.sell, portions.release
 
     def forget(self, restaurant_id: str) -> None:
         """A restaurant has changed, here or elsewhere: the next use reads it again."""
-        self._restaurants.forget(restaurant_id)
+        self._records.forget(restaurant_id)
 
     async def create(self, context: c.CallContext, request: c.CreateRestaurant) -> c.Restaurant:
-        """Register a restaurant. The same request again is answered with the restaurant as it is now."""
+        """Register a restaurant. The same request again is answered with the restaurant as it is now.
+
+        It is live at once, on the operator's word, unless it is to be a draft.
+        """
         if context.caller.role not in ("operator", "system"):
             raise Refusal("forbidden", "operators register restaurants")
         if request.currency not in EXPONENTS:
             raise Refusal("invalid_currency", "not a currency of ISO 4217", {"currency": request.currency})
         check_time_zone(request.time_zone)
         check_hours(request.hours)
-        fields = msgspec.structs.asdict(request)
-        restaurant = c.Restaurant(**fields, accepting_orders=True, menu_version=0)
+        check_special_days(request.special_days or ())
+        check_place(request.place)
+        check_delivery(request.area, request.fee_bands)
+        fields = asdict(request)
+        status = "draft" if fields.pop("draft") else "live"
+        restaurant = c.Restaurant(**fields, accepting_orders=True, menu_version=0, status=status)
         created_from = sha256(msgspec.json.encode(request)).digest()
         if await self._store.add(restaurant, created_from):
             return restaurant
-        stored = await self._load(request.id)
+        stored = await self._records.load(request.id)
         if stored.created_from != created_from:
             raise Refusal("id_taken", "this id is another restaurant's", {"id": request.id})
         return stored.restaurant
 
     async def get(self, context: c.CallContext, request: c.RestaurantRef) -> c.Restaurant:
         """A restaurant, at most `FRESH_MS` old. The object is shared: do not change it."""
-        return (await self._fresh(request.restaurant_id)).restaurant
+        return (await self._visible(context, request.restaurant_id)).restaurant
 
     async def list_all(self, context: c.CallContext, request: c.ListRestaurants) -> c.RestaurantPage:
-        """Restaurants by id. The cursor is the last id of the page before."""
+        """Restaurants by id; only operators see those that are not live. The cursor is the last id before."""
         cursor = request.cursor or ""
         if not all(character.isalnum() or character in "_.:-" for character in cursor):
             raise Refusal("invalid_cursor", "not a cursor of this list")
         limit = min(request.limit or PAGE_DEFAULT, PAGE_MAX)
-        found = await self._store.page(cursor, limit + 1)
+        found = await self._store.page(cursor, limit + 1, context.caller.role in ("operator", "system"))
         page = found[:limit]
         return c.RestaurantPage(restaurants=page, next_cursor=page[-1].id if len(found) > limit else None)
 
     async def set_hours(self, context: c.CallContext, request: c.SetHours) -> c.Restaurant:
         """Replace the opening hours."""
-        _check_caller(context, request.restaurant_id)
         check_hours(request.hours)
         return await self._change(
-            request.restaurant_id, lambda kept: msgspec.structs.replace(kept, hours=request.hours)
+            context, request.restaurant_id, lambda kept: replace(kept, hours=request.hours)
+        )
+
+    async def set_special_days(self, context: c.CallContext, request: c.SetSpecialDays) -> c.Restaurant:
+        """Replace the exceptions to the opening hours."""
+        check_special_days(request.special_days)
+        days = sorted(request.special_days, key=lambda day: day.date) or None
+        return await self._change(
+            context, request.restaurant_id, lambda kept: replace(kept, special_days=days)
         )
 
     async def set_accepting(self, context: c.CallContext, request: c.SetAccepting) -> c.Restaurant:
         """Stop or resume taking orders."""
-        _check_caller(context, request.restaurant_id)
+        accepting = request.accepting_orders
         return await self._change(
-            request.restaurant_id,
-            lambda kept: msgspec.structs.replace(kept, accepting_orders=request.accepting_orders),
+            context, request.restaurant_id, lambda kept: replace(kept, accepting_orders=accepting)
+        )
+
+    async def set_profile(self, context: c.CallContext, request: c.SetProfile) -> c.Restaurant:
+        """Replace name, place, contact and preparation time."""
+        check_place(request.place)
+        return await self._put(context, request)
+
+    async def set_delivery(self, context: c.CallContext, request: c.SetDelivery) -> c.Restaurant:
+        """Replace the terms of delivery."""
+        check_delivery(request.area, request.fee_bands)
+        return await self._put(context, request)
+
+    async def set_busy(self, context: c.CallContext, request: c.SetBusy) -> c.Restaurant:
+        """Preparation takes longer for a while; it ends by itself."""
+        busy = None
+        if request.added_minutes:
+            ends_at = self._clock() + timedelta(minutes=request.for_minutes)
+            busy = c.Busy(added_minutes=request.added_minutes, ends_at=to_text(ends_at))
+        return await self._change(context, request.restaurant_id, lambda kept: replace(kept, busy=busy))
+
+    async def pause(self, context: c.CallContext, request: c.PauseOrders) -> c.Restaurant:
+        """Take no orders for a while; it ends by itself."""
+        minutes = request.for_minutes
+        until = to_text(self._clock() + timedelta(minutes=minutes)) if minutes else None
+        return await self._change(
+            context, request.restaurant_id, lambda kept: replace(kept, paused_until=until)
+        )
+
+    async def change_status(self, context: c.CallContext, request: c.ChangeStatus) -> c.Restaurant:
+        """Operators' word on whether a restaurant is live. To become live nothing may be missing."""
+        if context.caller.role not in ("operator", "system"):
+            raise Refusal("forbidden", "operators decide this")
+
+        def change(stored: Stored) -> c.Restaurant:
+            kept = stored.restaurant
+            status = onboarding.move(kept.status, request.event)
+            if status == kept.status:
+                return kept
+            if status == "live" and (missing := onboarding.missing(kept, stored.card)):
+                raise Refusal(
+                    "not_ready", "something is missing",
+                    {"missing": [msgspec.to_builtins(each) for each in missing]},
+                )  # fmt: skip
+            return replace(
+                kept, status=status, suspended_because=request.reason if status != "live" else None
+            )
+
+        return await self._records.change(request.restaurant_id, change)
+
+    async def readiness(self, context: c.CallContext, request: c.RestaurantRef) -> c.Readiness:
+        """What a restaurant still needs to be live."""
+        check_caller(context, request.restaurant_id)
+        stored = await self._records.load(request.restaurant_id)
+        return c.Readiness(
+            restaurant_id=request.restaurant_id,
+            status=stored.restaurant.status,
+            missing=onboarding.missing(stored.restaurant, stored.card),
         )
 
     async def set_menu(self, context: c.CallContext, request: c.SetMenu) -> c.Menu:
         """Replace the menu. The same menu again changes nothing, its version included."""
-        _check_caller(context, request.restaurant_id)
-        check_menu(request.items)
-        restaurant = await self._change(
-            request.restaurant_id,
-            lambda kept: msgspec.structs.replace(kept, menu_version=kept.menu_version + 1),
-            request.items,
-        )
-        return _menu(restaurant, request.items)
+        check_caller(context, request.restaurant_id)
+        card = tidied(request.items, request.categories)
+        check_menu(card)
+        return _menu(await self._replace_menu(request.restaurant_id, card), card)
 
     async def get_menu(self, context: c.CallContext, request: c.RestaurantRef) -> c.Menu:
         """The menu, at most `FRESH_MS` old."""
-        stored = await self._fresh(request.restaurant_id)
-        return _menu(stored.restaurant, stored.menu)
-
-    async def add_stock(self, context: c.CallContext, request: c.AddStock) -> c.Stock:
-        """Add portions of a limited dish, or take some off. Not idempotent: twice adds twice."""
-        _check_caller(context, request.restaurant_id)
-        stored = await self._load(request.restaurant_id)
-        dish = stored.prices.dishes.get(request.item_id)
-        if dish is None:
-            raise Refusal("item_not_found", "no such dish on this menu", {"item_id": request.item_id})
-        if not dish.limited:
-            raise Refusal("item_not_limited", "this dish needs no stock", {"item_id": request.item_id})
-        item = Item(request.restaurant_id, request.item_id)
-        received, level = await self._stock.receive(item, request.quantity)
-        if not received:
-            raise Refusal(
-                "out_of_stock", "there are not so many portions to take off, or too many to keep",
-                {"item_id": item.item_id, "on_hand": level.on_hand, "held": level.live},
-            )  # fmt: skip
-        return await self._read_stock(stored)
-
-    async def get_stock(self, context: c.CallContext, request: c.RestaurantRef) -> c.Stock:
-        """Portions of the limited dishes on the menu."""
-        _check_caller(context, request.restaurant_id)
-        return await self._read_stock(await self._fresh(request.restaurant_id))
+        stored = await self._visible(context, request.restaurant_id)
+        return _menu(stored.restaurant, stored.card)
 
     async def price(self, context: c.CallContext, request: c.PriceBasket) -> c.PricedBasket:
         """What a basket costs, by a menu at most `FRESH_MS` old. Does not look at stock: `hold` does."""
-        stored = await self._fresh(request.restaurant_id)
-        return price_basket(stored.prices, request.lines, parse_moment(request.at))
+        stored = await self._visible(context, request.restaurant_id)
+        if request.drop_off is not None:
+            check_place(request.drop_off)
+        return price_basket(stored.prices, request.lines, parse_moment(request.at), request.drop_off)
 
-    async def hold(self, context: c.CallContext, request: c.HoldStock) -> c.Empty:
-        """Promise portions to an order, all of them or none."""
-        return await self._settle(context, parse_hold(request, self._clock()))
+    async def _replace_menu(self, restaurant_id: str, card: Card) -> c.Restaurant:
+        def change(stored: Stored) -> c.Restaurant:
+            return replace(stored.restaurant, menu_version=stored.restaurant.menu_version + 1)
 
-    async def sell(self, context: c.CallContext, request: c.HoldRef) -> c.Empty:
-        """The order stands: what it holds is sold. An order that holds nothing is fine."""
-        return await self._settle(context, Sell(parse_order_id(request.order_id)))
+        return await self._records.change(restaurant_id, change, card)
 
-    async def release(self, context: c.CallContext, request: c.HoldRef) -> c.Empty:
-        """The order fell: what it holds or has bought goes back, and it never holds again."""
-        return await self._settle(context, Release(parse_order_id(request.order_id)))
-
-    async def _settle(self, context: c.CallContext, command: Command) -> c.Empty:
-        result = await self._stock.carry_out(command, remaining_s(context, self._clock))
-        refuse_unless_done(command, result)
-        return c.Empty()
-
-    async def _read_stock(self, stored: Stored) -> c.Stock:
-        limited = [item_id for item_id, dish in stored.prices.dishes.items() if dish.limited]
-        levels = await self._stock.levels(stored.restaurant.id, limited) if limited else {}
-        return c.Stock(
-            restaurant_id=stored.restaurant.id,
-            items=[_level(item_id, levels.get(item_id) or Level()) for item_id in limited],
-        )
+    async def _put(self, context: c.CallContext, request: c.SetProfile | c.SetDelivery) -> c.Restaurant:
+        """Everything the request has a field for, as it says."""
+        fields = asdict(request)
+        del fields["restaurant_id"]
+        return await self._change(context, request.restaurant_id, lambda kept: replace(kept, **fields))
 
     async def _change(
-        self,
-        restaurant_id: str,
-        change: Callable[[c.Restaurant], c.Restaurant],
-        menu: Sequence[c.MenuItem] | None = None,
+        self, context: c.CallContext, restaurant_id: str, change: Callable[[c.Restaurant], c.Restaurant]
     ) -> c.Restaurant:
-        """Compare and set, again if somebody else was faster, so that no change undoes another."""
-        for _ in range(ATTEMPTS_MAX):
-            stored = await self._load(restaurant_id)
-            if menu is not None and list(menu) == stored.menu:
-                return stored.restaurant
-            changed = change(stored.restaurant)
-            if changed == stored.restaurant:
-                return changed
-            try:
-                if await self._store.change(changed, menu, stored.version):
-                    return changed
-            finally:
-                self._restaurants.forget(restaurant_id)
-        raise Unavailable("busy", "this restaurant is being changed by many at once; nothing was changed")
+        check_caller(context, restaurant_id)
+        return await self._records.change(restaurant_id, lambda stored: change(stored.restaurant))
 
-    async def _fresh(self, restaurant_id: str) -> Stored:
-        stored = await self._restaurants.get(restaurant_id)
-        if stored is None:
-            raise _not_found(restaurant_id)
+    async def _visible(self, context: c.CallContext, restaurant_id: str) -> Stored:
+        """A draft is only its own restaurant's and the operators' to see."""
+        stored = await self._records.fresh(restaurant_id)
+        if stored.restaurant.status == "draft" and not is_own(context, restaurant_id):
+            raise not_found(restaurant_id)
         return stored
 
-    async def _load(self, restaurant_id: str) -> Stored:
-        found = await self._store.load({restaurant_id: None})
-        if restaurant_id not in found:
-            raise _not_found(restaurant_id)
-        return found[restaurant_id]
 
-
-def _check_caller(context: c.CallContext, restaurant_id: str) -> None:
-    caller = context.caller
-    if caller.role in ("operator", "system") or (caller.role == "restaurant" and caller.id == restaurant_id):
-        return
-    raise _not_found(restaurant_id)
-
-
-def _not_found(restaurant_id: str) -> Refusal:
-    return Refusal("restaurant_not_found", "no such restaurant", {"restaurant_id": restaurant_id})
-
-
-def _menu(restaurant: c.Restaurant, items: Sequence[c.MenuItem]) -> c.Menu:
+def _menu(restaurant: c.Restaurant, card: Card) -> c.Menu:
     return c.Menu(
         restaurant_id=restaurant.id,
         currency=restaurant.currency,
         version=restaurant.menu_version,
-        items=list(items),
+        items=card.items,
+        categories=card.categories or None,
     )
-
-
-def _level(item_id: str, level: Level) -> c.StockLevel:
-    return c.StockLevel(item_id=item_id, on_hand=level.on_hand, held=level.live)

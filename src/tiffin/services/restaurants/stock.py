@@ -6,7 +6,7 @@ late, or after the one that undoes it; the rules for each meeting are the method
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from typing import Literal, NamedTuple
 
@@ -14,6 +14,15 @@ from tiffin.sharding.order_id import restaurant_shard
 
 PORTIONS_MAX = 1_000_000_000
 """Of one dish, on hand."""
+
+
+class Refill(NamedTuple):
+    """A dish that is filled up once a day."""
+
+    day: date
+    """The restaurant's local date."""
+    portions: int
+    """So many can be promised when the day begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +34,8 @@ class Hold:
     quantities: Mapping[str, int]
     """Portions by item, each at least 1."""
     expires_at: datetime
+    refills: Mapping[str, Refill] = field(default_factory=dict[str, Refill])
+    """By item, for those that are filled up daily."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +97,17 @@ class Level:
     received: int = 0
     live: int = 0
     """Held by orders whose time is not up."""
+    refilled_on: date | None = None
+
+    def refill(self, refill: Refill) -> bool:
+        """Fill up, if that has not been done on this day or a later one. What is left over counts."""
+        if self.refilled_on is not None and self.refilled_on >= refill.day:
+            return False
+        missing = max(refill.portions - self.left, 0)
+        self.on_hand += missing
+        self.received += missing
+        self.refilled_on = refill.day
+        return True
 
     @property
     def left(self) -> int:
@@ -146,6 +168,10 @@ class Book:
                 return Result(Verdict.OTHER_PORTIONS)
             if holding.state == "sold" or self._is_live(holding):
                 return Result(Verdict.DONE)
+        for item_id, refill in hold.refills.items():
+            item = Item(hold.restaurant_id, item_id)
+            if self.levels.setdefault(item, Level()).refill(refill):
+                self.changed_items.add(item)
         wanted = Holding(hold.restaurant_id, dict(hold.quantities), "held", hold.expires_at)
         if short := self._short(wanted):
             return short

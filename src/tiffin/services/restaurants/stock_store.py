@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Literal, NamedTuple
 
 import asyncpg
 
@@ -32,8 +33,16 @@ _QUERIES = load_queries("tiffin.services.restaurants")
 _LOCK = 0x74696668
 
 
+class Received(NamedTuple):
+    """What came of portions that were to be added or taken off."""
+
+    outcome: Literal["done", "impossible", "key_reused"]
+    """`done` now, or already; there are too few to take off, or the key was for something else."""
+    level: Level
+
+
 class StockStore:
-    """Reads and writes `restaurants.stock` and `restaurants.holds`."""
+    """Reads and writes `restaurants.stock`, `restaurants.receipts` and `restaurants.holds`."""
 
     def __init__(self, router: Router, clock: Clock) -> None:
         self._router = router
@@ -76,23 +85,31 @@ class StockStore:
             held |= await self._ask_held([order_id for order_id in order_ids if order_id not in held])
         return held
 
-    async def receive(self, item: Item, quantity: int) -> tuple[bool, Level]:
-        """Add portions, or take some off. False if they cannot go, and the level as it then is."""
+    async def receive(self, item: Item, quantity: int, key: str) -> Received:
+        """Add portions, or take some off; once, however often it is said under this key."""
+        shard, epoch = shard_of(item.restaurant_id), self._router.epoch
 
-        async def do(node: Node) -> tuple[bool, Level]:
+        async def do(node: Node) -> Received:
             async with node.transaction() as connection:
-                await connection.execute(_QUERIES["lock_stock"], _LOCK, [shard_of(item.restaurant_id)])
+                await connection.execute(_QUERIES["lock_stock"], _LOCK, [shard])
                 now = self._clock()
                 book = Book(now, await _read_levels(connection, {item}, now))
-                received = book.receive(item, quantity)
+                receipt = await connection.fetchrow(_QUERIES["receipt"], shard, item.restaurant_id, key)
+                if receipt is not None:
+                    same = (receipt["item_id"], receipt["quantity"]) == (item.item_id, quantity)
+                    return Received("done" if same else "key_reused", book.levels.get(item, Level()))
+                if not book.receive(item, quantity):
+                    return Received("impossible", book.levels[item])
                 await _write_levels(connection, book)
-                return received, book.levels[item]
+                await connection.execute(
+                    _QUERIES["add_receipt"], shard, item.restaurant_id, key, item.item_id, quantity, now
+                )
+                return Received("done", book.levels[item])
 
-        shard, epoch = shard_of(item.restaurant_id), self._router.epoch
-        received, level = await self._router.write("restaurant", shard, do)
-        if not received and await self._router.changed(epoch):
-            received, level = await self._router.write("restaurant", shard, do)
-        return received, level
+        received = await self._router.write("restaurant", shard, do)
+        if received.outcome == "impossible" and await self._router.changed(epoch):
+            received = await self._router.write("restaurant", shard, do)
+        return received
 
     async def levels(self, restaurant_id: str, item_ids: Sequence[str]) -> dict[str, Level]:
         """Portions of a restaurant's dishes; dishes that never had any are left out."""
@@ -106,13 +123,14 @@ class StockStore:
         return {item.item_id: level for item, level in _levels_of(rows).items()}
 
     async def forget_before(self, moment: datetime) -> None:
-        """Housekeeping: drop what was released, or ran out, before a moment.
+        """Housekeeping: drop what was released or ran out, and receipts, from before a moment.
 
         It has to be longer ago than an order can wait for its payment, or than a call can be late.
         """
         for node in self._router.nodes:
             shards = self._router.shards_on("restaurant", node)
             await node.execute(_QUERIES["forget_holdings"], shards, moment)
+            await node.execute(_QUERIES["forget_receipts"], shards, moment)
 
     async def close(self) -> None:
         """Finish what is in flight; refuse the rest."""
@@ -206,7 +224,9 @@ def _shard_of_item(item: Item) -> int:
 
 def _levels_of(rows: Iterable[asyncpg.Record]) -> dict[Item, Level]:
     return {
-        Item(row["restaurant_id"], row["item_id"]): Level(row["on_hand"], row["received"], row["live"])
+        Item(row["restaurant_id"], row["item_id"]): Level(
+            row["on_hand"], row["received"], row["live"], row["refilled_on"]
+        )
         for row in rows
     }
 
@@ -223,6 +243,7 @@ async def _write_levels(connection: Connection, book: Book) -> None:
         [item.item_id for item in items],
         [level.on_hand for level in levels],
         [level.received for level in levels],
+        [level.refilled_on for level in levels],
     )
 
 

@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 
 from tiffin.rpc import contracts as c
-from tiffin.services.restaurants.menu import PriceList, make_price_list
+from tiffin.services.restaurants.menu import Card, PriceList, make_price_list
 from tiffin.sharding.read_many import read_many
 from tiffin.sharding.router import Router
 from tiffin.sharding.slots import shard_of
@@ -17,14 +17,14 @@ from tiffin.storage.queries import load_queries
 
 _QUERIES = load_queries("tiffin.services.restaurants")
 _decode_restaurant = msgspec.json.Decoder(c.Restaurant).decode
-_decode_menu = msgspec.json.Decoder(list[c.MenuItem]).decode
+_decode_card = msgspec.json.Decoder(Card).decode
 
 
 class Stored(NamedTuple):
     """A restaurant as the row says, parsed and ready to price by."""
 
     restaurant: c.Restaurant
-    menu: list[c.MenuItem]
+    card: Card
     prices: PriceList
     version: int
     created_from: bytes
@@ -53,38 +53,48 @@ class RestaurantStore:
         text = msgspec.json.encode(restaurant).decode()
 
         async def do(node: Node) -> asyncpg.Record | None:
-            return await node.fetchrow(_QUERIES["add_restaurant"], shard, restaurant.id, text, created_from)
-
-        return await self._router.write("restaurant", shard, do) is not None
-
-    async def change(
-        self, restaurant: c.Restaurant, menu: Sequence[c.MenuItem] | None, expected_version: int
-    ) -> bool:
-        """Write a changed restaurant, and its menu if given. False if the row's version is another."""
-        shard = shard_of(restaurant.id)
-        text = msgspec.json.encode(restaurant).decode()
-        menu_text = None if menu is None else msgspec.json.encode(menu).decode()
-
-        async def do(node: Node) -> asyncpg.Record | None:
             return await node.fetchrow(
-                _QUERIES["change_restaurant"], shard, restaurant.id, expected_version, text, menu_text
+                _QUERIES["add_restaurant"], shard, restaurant.id, text, created_from, restaurant.status
             )
 
         return await self._router.write("restaurant", shard, do) is not None
 
-    async def page(self, after: str, limit: int) -> list[c.Restaurant]:
-        """Restaurants by id, from all nodes, at most `limit`."""
+    async def change(self, restaurant: c.Restaurant, card: Card | None, expected_version: int) -> bool:
+        """Write a changed restaurant, and its menu if given. False if the row's version is another."""
+        shard = shard_of(restaurant.id)
+        text = msgspec.json.encode(restaurant).decode()
+        menu = None if card is None else msgspec.json.encode(card).decode()
+
+        async def do(node: Node) -> asyncpg.Record | None:
+            return await node.fetchrow(
+                _QUERIES["change_restaurant"],
+                shard,
+                restaurant.id,
+                expected_version,
+                text,
+                menu,
+                restaurant.status,
+            )
+
+        return await self._router.write("restaurant", shard, do) is not None
+
+    async def page(self, after: str, limit: int, whatever_status: bool) -> list[c.Restaurant]:
+        """Restaurants by id, from all nodes, at most `limit`: those that are live, or all."""
         epoch = self._router.epoch
-        rows = await self._page_rows(after, limit)
+        rows = await self._page_rows(after, limit, whatever_status)
         if await self._router.changed(epoch):
-            rows = await self._page_rows(after, limit)
+            rows = await self._page_rows(after, limit, whatever_status)
         return [_decode_restaurant(text) for _, text in sorted(rows.items())[:limit]]
 
-    async def _page_rows(self, after: str, limit: int) -> dict[str, str]:
+    async def _page_rows(self, after: str, limit: int, whatever_status: bool) -> dict[str, str]:
         answers = await asyncio.gather(
             *(
                 node.fetch(
-                    _QUERIES["restaurants_after"], self._router.shards_on("restaurant", node), after, limit
+                    _QUERIES["restaurants_after"],
+                    self._router.shards_on("restaurant", node),
+                    after,
+                    limit,
+                    whatever_status,
                 )
                 for node in self._router.nodes
             )
@@ -96,6 +106,6 @@ def _stored(row: asyncpg.Record, known: Stored | None) -> Stored:
     if row["restaurant"] is None:
         assert known is not None
         return known
-    restaurant, menu = _decode_restaurant(row["restaurant"]), _decode_menu(row["menu"])
-    prices = make_price_list(restaurant, menu)
-    return Stored(restaurant, menu, prices, row["version"], row["created_from"])
+    restaurant, card = _decode_restaurant(row["restaurant"]), _decode_card(row["menu"])
+    prices = make_price_list(restaurant, card)
+    return Stored(restaurant, card, prices, row["version"], row["created_from"])
