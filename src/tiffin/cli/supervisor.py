@@ -7,8 +7,6 @@ and also when it is killed: their standard input ends.
 
 import asyncio
 import json
-import secrets
-import socket
 import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -17,6 +15,7 @@ from pathlib import Path
 import structlog
 from rich.console import Console
 
+from tiffin.cli.addresses import free_addresses
 from tiffin.cli.child import Child
 from tiffin.cli.config import Config
 from tiffin.cli.health import ask
@@ -29,9 +28,6 @@ from tiffin.cli.running import announce, claim
 from tiffin.cli.stopping import stop_event
 from tiffin.cli.up import free_port, welcome
 
-FIRST_PORT, LAST_PORT = 15_000, 32_000
-"""Below the ports that outgoing connections get: a client that asks for a process which is being started
-again must not come out at the very port it is asking for."""
 START_S = 60.0
 LOOK_AGAIN_S = 0.05
 
@@ -44,7 +40,7 @@ class Supervisor:
     def __init__(self, config: Config, file: Path) -> None:
         self._config = config
         host, port = config.server.host, config.server.port or free_port(config.server.host)
-        self.addresses = _choose_addresses()
+        self.addresses = free_addresses(("sandbox", *PARTS))
         environment = _environment(config, self.addresses, port)
         self.addresses["gateway"] = f"{host}:{port}"
         self.children = [
@@ -107,26 +103,6 @@ async def up_processes(config: Config, file: Path, console: Console) -> None:
                     console.print(welcome(supervisor.url, config, len(nodes.all)))
                     await stop.wait()
                     console.print("stopping")
-
-
-def _choose_addresses() -> dict[str, str]:
-    """A free port of this machine for every process, in the order of their start."""
-    addresses: dict[str, str] = {}
-    port = FIRST_PORT + secrets.randbelow((LAST_PORT - FIRST_PORT) // 2)
-    for service in ("sandbox", *PARTS):
-        while not _is_free(port := port + 1):
-            if port > LAST_PORT:
-                raise OSError(f"no free port from {FIRST_PORT} to {LAST_PORT}")
-        addresses[service] = f"127.0.0.1:{port}"
-    return addresses
-
-
-def _is_free(port: int) -> bool:
-    try:
-        with socket.create_server(("127.0.0.1", port)):
-            return True
-    except OSError:
-        return False
 
 
 def _environment(config: Config, addresses: Mapping[str, str], port: int) -> dict[str, str]:

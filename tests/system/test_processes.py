@@ -1,0 +1,226 @@
+"""Every service in a process of its own: what a process may do to the platform by dying, and what not."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+import databases
+from process_platform import ByHand, ProcessPlatform
+from system.survival import PAYMENT_S, survives
+from system.town import OPERATOR, WAY, Answer, Town, actor, eventually, order_for
+from tiffin.cli.parts import PARTS
+from tiffin.cli.running import find
+from tiffin.storage.embedded import EmbeddedServer
+
+SERVICES = ("users", "restaurants", "orders", "payments")
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[ProcessPlatform]:
+    """A running platform of processes that the tests of this module share."""
+    with databases.directory() as directory, ProcessPlatform(directory) as platform:
+        yield platform
+
+
+@pytest.fixture(scope="module")
+async def town(processes: ProcessPlatform) -> AsyncIterator[Town]:
+    async with Town.open(processes) as town:
+        yield town
+
+
+async def test_an_order_goes_its_way_through_all_processes(town: Town) -> None:
+    restaurant, customer = await town.add_restaurant(portions=3), await town.add_customer()
+    order = await town.place(customer, restaurant, payment_method="online")
+    source = {"source": "tok_ok"}
+    paid = await town.ask(actor(order, "customer"), "POST", f"/v1/orders/{order['id']}/payments", source)
+    assert paid.status in (200, 201), paid.body
+    for role, action in WAY:
+        await town.say(order, role, action)
+
+    async def is_copied() -> bool:
+        return await town.is_in_restaurants_list(order)
+
+    await eventually(is_copied, "its restaurant sees it as its customer does")
+    assert [event for _, event, _ in await town.timeline(order)][:2] == ["order.placed", "order.paid"]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_service_that_was_killed_costs_clear_errors_until_it_is_back(
+    processes: ProcessPlatform, town: Town, service: str
+) -> None:
+    restaurant, customer = await town.add_restaurant(), await town.add_customer()
+    order = await town.place(customer, restaurant)
+    path = {
+        "users": f"/v1/customers/{customer}",
+        "restaurants": f"/v1/restaurants/{restaurant}/menu",
+        "orders": f"/v1/orders/{order['id']}",
+        "payments": f"/v1/orders/{order['id']}/payments",
+    }[service]
+
+    async def is_there() -> Answer | None:
+        answer = await town.ask(OPERATOR, "GET", path)
+        return answer if answer.status == 200 else None
+
+    before = (await eventually(is_there, "nobody is away from the test before")).body
+    restarts = processes.kill_service(service)
+    said = set()
+
+    async def has_failed_and_is_back() -> bool:
+        answer = await town.ask(OPERATOR, "GET", path)
+        said.add(answer.said)
+        return len(said) > 1 and answer.status == 200
+
+    await eventually(has_failed_and_is_back, f"{service} is back")
+    assert {each if isinstance(each, int) else each[0] for each in said} == {200, 503}
+    await processes.until_back(service, restarts)
+    assert (await eventually(is_there, f"{service} is back")).body == before
+
+
+async def test_ps_shows_every_process_and_how_often_it_was_started_again(processes: ProcessPlatform) -> None:
+    restarts = processes.kill_service("sandbox")
+    await processes.until_back("sandbox", restarts)
+
+    async def all_serve() -> str:
+        shown = await asyncio.to_thread(processes.run, "ps")
+        return shown.stdout if shown.returncode == 0 else ""
+
+    shown = await eventually(all_serve, "every process serves again")
+    rows = {cells[0]: cells[1:] for cells in map(_cells, shown.splitlines()) if len(cells) == 8}
+    assert set(rows) == {"service", "sandbox", *SERVICES, "gateway"} | set(processes.services)
+    for service in processes.services:
+        pid, address, health, in_flight, uptime, restarted, _ = rows[service]
+        entry = processes.entry(service)
+        assert (int(pid), address, health) == (entry.pid, entry.address, "serving")
+        assert in_flight == ("-" if service == "sandbox" else "0")
+        assert uptime.startswith("0:0")
+        assert int(restarted) == entry.restarts
+    assert int(rows["sandbox"][5]) == restarts + 1
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.replace("┃", "│").strip("│").split("│")]
+
+
+async def test_a_process_that_does_not_answer_is_shown(processes: ProcessPlatform) -> None:
+    pid = processes.entry("users").pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        shown = await asyncio.to_thread(processes.run, "ps")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert shown.returncode == 1
+    assert [_cells(line)[3] for line in shown.stdout.splitlines() if "users" in line] == ["no answer"]
+
+
+async def test_every_line_of_the_log_names_its_process(processes: ProcessPlatform) -> None:
+    log = (processes.data_directory / "server.log").read_text().splitlines()
+    lines = [json.loads(line) for line in log if line.startswith("{")]
+    serving = {line["process"] for line in lines if line["event"] == "serving"}
+    assert serving >= set(processes.services)
+    assert not [line for line in log if "Traceback" in line and not line.startswith("{")]
+    secret = (processes.data_directory / "secret").read_text()
+    passwords = [secret, (processes.data_directory / "postgresql" / "password")]
+    assert not [line for line in log if any(str(word) in line for word in passwords)]
+
+
+async def _survives(data_directory: Path, orders: int, seed: int, rounds: int) -> None:
+    platform = ProcessPlatform(data_directory, payment_s=PAYMENT_S)
+    rng = random.Random(seed)
+
+    async def kill_each() -> None:
+        for service in rng.sample(platform.services, len(platform.services)) * rounds:
+            await asyncio.sleep(rng.uniform(0.1, 0.5))
+            await platform.until_back(service, platform.kill_service(service))
+
+    seen = await survives(platform, orders, seed, kill_each)
+    assert seen["acknowledged"] > orders / 2
+    assert seen["resent"] > 5, "the kills have hit nothing"
+
+
+async def test_a_day_survives_a_kill_of_every_process(data_directory: Path) -> None:
+    await _survives(data_directory, orders=400, seed=1, rounds=1)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(2, 5))
+async def test_a_day_survives_ten_kills_of_every_process(data_directory: Path, seed: int) -> None:
+    await _survives(data_directory, orders=6000, seed=seed, rounds=10)
+
+
+async def test_a_stop_in_the_middle_of_a_day_loses_nothing(data_directory: Path) -> None:
+    platform = ProcessPlatform(data_directory, payment_s=PAYMENT_S)
+    codes = []
+
+    async def stop_and_start() -> None:
+        await asyncio.sleep(2)
+        codes.append(await asyncio.to_thread(platform.stop))
+        await asyncio.to_thread(platform.start)
+
+    await survives(platform, 300, 1, stop_and_start)
+    assert codes == [0]
+    log = (data_directory / "server.log").read_text()
+    assert "rpc_calls_given_up" not in log
+    assert "process_killed" not in log
+
+
+async def test_nobody_stays_behind_a_supervisor_that_was_killed(data_directory: Path) -> None:
+    platform = ProcessPlatform(data_directory)
+    running = await asyncio.to_thread(platform.start)
+    family = platform.family()
+    assert len(family) == len(platform.services)
+    assert running.postmaster is not None
+    family.append(psutil.Process(running.postmaster))
+    await asyncio.to_thread(platform.kill)
+
+    async def all_gone() -> bool:
+        return not any(process.is_running() for process in family)
+
+    await eventually(all_gone, "all its children have ended, and the last one has stopped PostgreSQL")
+    assert find(data_directory) is None
+    with platform:
+        assert len(platform.family()) == len(platform.services)
+
+
+async def test_processes_started_by_hand_are_found_by_their_configuration(
+    server: EmbeddedServer, data_directory: Path, new_id: Callable[[str], str]
+) -> None:
+    database = new_id("hand").replace("-", "_")
+    await server.create_database(database)
+    by_hand = ByHand(data_directory, server.url(database))
+    early = await asyncio.to_thread(by_hand.run, "serve", "users")
+    assert (early.returncode, early.stderr.count("\n")) == (1, 1)
+    assert "node north does not let users in" in early.stderr
+    migrated = await asyncio.to_thread(by_hand.run, "migrate")
+    assert migrated.stdout == "node north is up to date\n", migrated.stderr
+    by_hand.serve_all()
+    try:
+
+        async def all_serve() -> str:
+            shown = await asyncio.to_thread(by_hand.run, "ps")
+            return shown.stdout if shown.returncode == 0 else ""
+
+        shown = await eventually(all_serve, "every process serves")
+        assert shown.count("orders") == 2
+        async with Town.open(by_hand) as town:
+            restaurant, customer = await town.add_restaurant(), await town.add_customer()
+            await town.place(customer, restaurant)
+            by_hand.running["orders"].kill()
+            body, said = order_for(restaurant), []
+            for key in range(5):
+                while not said or said[-1] != 201:
+                    said.append((await town.try_to_place(customer, body, f"key-{key}")).said)
+                said.append(None)
+            assert said.count(201) == 5
+            assert len(said) <= 11, "only what was under way at that moment has to be asked again"
+    finally:
+        codes = await asyncio.to_thread(by_hand.stop_all)
+    assert set(codes.values()) == {0}
+    assert len(codes) == len(PARTS) + 2
