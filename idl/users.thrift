@@ -71,9 +71,9 @@ struct RefreshSession {
 }
 
 struct SignedIn {
-  1: required string access_token (doc = "For `Authorization: Bearer`."),
+  1: required string access_token (doc = "For `Authorization: Bearer`.", max_length = "2000"),
   2: required i32 expires_in_s,
-  3: required string refresh_token,
+  3: required string refresh_token (max_length = "300"),
   4: required string refresh_expires_at,
   5: required string person_id,
   6: required bool is_new (doc = "This sign-in has made the account."),
@@ -131,7 +131,7 @@ struct ApiKey {
 }
 
 struct CreatedApiKey {
-  1: required string key (doc = "Shown this once."),
+  1: required string key (doc = "Shown this once.", max_length = "300"),
   2: required ApiKey about,
 }
 

@@ -1,11 +1,18 @@
-"""The restaurant dimension: a full copy of every order, kept by a reader of the log."""
+"""The restaurant dimension: a full copy of every order, kept by a reader of the log.
+
+The same reader takes erasures: it comes to one only after every order that was placed before is copied, so no
+copy made from an older row can come after it.
+"""
 
 from collections.abc import Sequence
 
+import msgspec
 import structlog
 
 from tiffin.events.event import Event
+from tiffin.rpc import contracts as c
 from tiffin.services.orders import statements
+from tiffin.services.orders.erasure import Erasure
 from tiffin.services.orders.order import OrderRow
 from tiffin.sharding.order_id import customer_shard, restaurant_shard
 from tiffin.sharding.partitions import is_missing_partition
@@ -13,6 +20,7 @@ from tiffin.sharding.router import Router
 from tiffin.storage.node import Node
 
 _log = structlog.get_logger()
+_person_event = msgspec.json.Decoder(c.PersonEvent).decode
 
 
 class RestaurantCopy:
@@ -22,9 +30,17 @@ class RestaurantCopy:
 
     def __init__(self, router: Router) -> None:
         self._router = router
+        self._erasure = Erasure(router)
 
     async def handle(self, events: Sequence[Event]) -> None:
-        """Bring the copies of these events' orders up to date."""
+        """Bring the copies of these events' orders up to date, then forget whoever was erased."""
+        await self._copy(events)
+        for event in events:
+            if event.type == "customer.erased":
+                erased = _person_event(event.data)
+                await self._erasure.erase(erased.person_id, also_open=erased.last)
+
+    async def _copy(self, events: Sequence[Event]) -> None:
         changed = sorted({int(event.key) for event in events if event.stream == "order"})
         epoch = self._router.epoch
         rows = await self._read(changed)

@@ -149,6 +149,21 @@ SELECT *
        reason = excluded.reason
  WHERE o.version < excluded.version;
 
+-- name: to_erase
+-- A customer's orders, in order of their ids: none is passed over because others change meanwhile.
+SELECT shard, id, customer_id, restaurant_id, state, version, placed_at, updated_at, due_at, scheduled_for,
+       accepted_at, payment_method, total, currency, courier_id, reason, details, idempotency_key, request_hash
+  FROM orders.orders
+ WHERE shard = $1 AND customer_id = $2 AND id > $3
+ ORDER BY id
+ LIMIT $4;
+
+-- name: blank
+UPDATE orders.orders SET details = $3 WHERE shard = $1 AND id = $2 RETURNING id;
+
+-- name: blank_copy
+UPDATE orders.orders_by_restaurant SET details = $3 WHERE shard = $1 AND id = $2 RETURNING id;
+
 -- name: claim_due
 -- Orders whose deadline has passed, claimed for this transaction, deadline and order both. Nothing is waited
 -- for: what another sweeper has claimed or a mover has locked is passed over.
