@@ -71,7 +71,7 @@ class Dispatcher:
         self.draining = False
         self.metrics = CallMetrics(registry)
         self._clock = clock
-        self._loop_time = asyncio.get_running_loop().time
+        self._loop = asyncio.get_running_loop()
         self._gates: dict[CallerClass, Gate[_Call]] = {
             "customer": Gate(limits.customer),
             "restaurant": Gate(limits.restaurant),
@@ -132,7 +132,7 @@ class Dispatcher:
         else:
             caller_class = "health" if method.name == HEALTH else class_of(context.caller.role)
             self._admit(
-                _Call(endpoint, sequence_id, context, request, reply, self._loop_time(), caller_class)
+                _Call(endpoint, sequence_id, context, request, reply, self._loop.time(), caller_class)
             )
 
     def _admit(self, call: _Call) -> None:
@@ -152,7 +152,7 @@ class Dispatcher:
         call.answer("unavailable", call.endpoint.codec.encode_unavailable(call.sequence_id, error))
 
     def _begin(self, call: _Call) -> None:
-        task = asyncio.create_task(self._carry_out(call), name="rpc-call")
+        task = self._loop.create_task(self._carry_out(call))
         self._tasks.add(task)
         self._idle.clear()
         task.add_done_callback(self._ended)
@@ -173,7 +173,7 @@ class Dispatcher:
                 call.context.trace_parent = span.trace_parent
             outcome, frame = await self._answer(call)
             call.answer(outcome, frame)
-            took_s = self._loop_time() - call.began_s
+            took_s = self._loop.time() - call.began_s
             numbers.took(took_s)
             if span is not None and span.sampled:
                 _log_call(call, span, outcome, took_s)
