@@ -197,7 +197,7 @@ class Platform:
         self.ready_error: Exception | None = None
         services = {
             "Orders": self.orders, "Restaurants": self.restaurants,
-            "Users": self.users, "Payments": self.payments,
+            "Users": self.users, "Payments": self.payments, "Notifications": RestaurantsStub(),
         }  # fmt: skip
         self.gateway = Gateway(
             services, self.clock, feed=self.feed, ready=self._ready,

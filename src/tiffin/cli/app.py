@@ -31,7 +31,9 @@ app.command(bench_app)
 
 ConfigFile = Annotated[Path, Parameter(name="--config", help="The configuration; it need not exist.")]
 Role = Literal["customer", "restaurant", "courier", "operator"]
-Service = Literal["users", "restaurants", "orders", "payments", "gateway", "sandbox", "log"]
+Service = Literal[
+    "users", "restaurants", "orders", "payments", "notifications", "gateway", "sandbox", "log"
+]  # fmt: skip
 Flag = Annotated[bool, Parameter(negative=())]
 Count = Annotated[int, Parameter(validator=Number(gte=1))]
 Port = Annotated[int, Parameter(validator=Number(gte=0, lte=65535))]
@@ -220,6 +222,26 @@ def order(order_id: str, *, config: ConfigFile = FILE) -> None:
 
     if not _run(order(_configure(config), order_id, console)):
         sys.exit(1)
+
+
+@app.command
+def messages(
+    *, order: str | None = None, to: str | None = None, follow: Flag = False, config: ConfigFile = FILE
+) -> None:
+    """Show what the platform has told people. Without a provider this is where they read it.
+
+    Parameters
+    ----------
+    order
+        Only about this order.
+    to
+        Only to this person or restaurant.
+    follow
+        Go on showing them until Ctrl-C.
+    """
+    from tiffin.cli.messages import messages
+
+    _run(messages(_configure(config), console, order, to, follow))
 
 
 @app.command

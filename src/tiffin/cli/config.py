@@ -22,6 +22,12 @@
     [sign_in]                       # codes, tokens, keys
     access_token_s = 600
 
+    [notifications]                 # docs/notifications.md
+    language = "en"                 # for those who have named none
+    words = "words"                 # own templates and tables; relative to the file
+    providers = ["twilio://sid:token@+15550100/{phone}"]
+    kept_days = 30
+
 Each key has a variable, like `TIFFIN_POLICY_PAYMENT_S`. `TIFFIN_NODES` is `name=url name=url`; of a list's
 variable the items are separated by spaces.
 """
@@ -79,8 +85,20 @@ class Services(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     restaurants: Service = Service()
     orders: Service = Service()
     payments: Service = Service()
+    notifications: Service = Service()
     sandbox: Service = Service()
     """The payment provider to try things with; it speaks HTTP."""
+
+
+class Notifications(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How people are written to."""
+
+    language: Annotated[str, msgspec.Meta(pattern="^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")] = "en"
+    words: str = ""
+    """A directory of files that change what is said; empty: only what comes with the package."""
+    providers: list[Annotated[str, msgspec.Meta(pattern="^[^ ]+$")]] = []
+    """Apprise URLs, tried in this order. Empty: the local outbox."""
+    kept_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 30
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,6 +113,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log_retention_days: Annotated[int, msgspec.Meta(ge=1)] = 30
     policy: Policy = Policy()
     sign_in: SignInPolicy = SignInPolicy()
+    notifications: Notifications = Notifications()
 
 
 def read_config(file: Path, environment: Mapping[str, str]) -> Config:
@@ -111,7 +130,12 @@ def read_config(file: Path, environment: Mapping[str, str]) -> Config:
                 table = table.setdefault(name, {})
             table[key] = _parse(variable, environment[variable], kind)
     config = _convert(values, Config)
-    return msgspec.structs.replace(config, data_directory=file.resolve().parent / config.data_directory)
+    beside = file.resolve().parent
+    if config.notifications.words:
+        words = str(beside / config.notifications.words)
+        notifications = msgspec.structs.replace(config.notifications, words=words)
+        config = msgspec.structs.replace(config, notifications=notifications)
+    return msgspec.structs.replace(config, data_directory=beside / config.data_directory)
 
 
 def _parse(variable: str, text: str, kind: Any) -> Any:

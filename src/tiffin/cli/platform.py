@@ -13,12 +13,13 @@ from tiffin.cli.parts.part import at_work
 from tiffin.cli.sandbox import sandbox
 from tiffin.cli.secret import read_secret
 from tiffin.gateway.app import Gateway
+from tiffin.services.notifications.consumers import NotificationsConsumer
 from tiffin.services.orders.consumers import RestaurantCopy
 from tiffin.services.payments.consumers import PaymentsConsumer
 from tiffin.services.restaurants.consumers import StockConsumer
 from tiffin.sharding.router import Router
 
-CONSUMER_NAMES = (RestaurantCopy.name, StockConsumer.name, PaymentsConsumer.name)
+CONSUMER_NAMES = (RestaurantCopy.name, StockConsumer.name, PaymentsConsumer.name, NotificationsConsumer.name)
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,15 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "DELETE", "/v1/me/addresses/{address_id}", (CUSTOMER,), "Users.remove_address", subject="customer_id"
     ),
+    # messages to people
+    Route("GET", "/v1/me/preferences", (CUSTOMER, RESTAURANT, COURIER), "Notifications.get_preferences",
+          subject="person_id", without=("role",), summary="How the caller wants to be written to."),
+    Route("PUT", "/v1/me/preferences", (CUSTOMER, RESTAURANT, COURIER), "Notifications.set_preferences",
+          subject="person_id", without=("role",),
+          summary="Say how the caller wants to be written to. What is not given is unset."),
+    Route("GET", "/v1/people/{person_id}/preferences/{role}", (OPERATOR,), "Notifications.get_preferences"),
+    Route("PUT", "/v1/people/{person_id}/preferences/{role}", (OPERATOR,), "Notifications.set_preferences"),
+    Route("GET", "/v1/messages", (OPERATOR,), "Notifications.list_messages"),
     # restaurants
     Route("POST", "/v1/restaurants", (OPERATOR,), "Restaurants.create", 201),
     Route("GET", "/v1/restaurants", ANYONE, "Restaurants.list_all"),

@@ -35,7 +35,7 @@ async def test_text_number_and_key_reach_the_provider(phone_company: Scripted) -
     (asked,) = phone_company.asked
     assert (asked.path, asked.json["message"], asked.json["to"]) == ("/sms", PARCEL.text, "+491511234567")
     assert asked.headers["idempotency-key"] == "a1b2"
-    await provider.close()
+    provider.close()
 
 
 @pytest.mark.parametrize("failures", [0, 1, 3])
@@ -56,7 +56,7 @@ async def test_a_provider_that_fails_so_often_takes_the_message_in_the_end(
     assert (await desk.message(ana)).state == "sent"
     assert len({request.headers["idempotency-key"] for request in phone_company.asked}) == 1
     assert len(phone_company.asked) == failures + 1
-    await provider.close()
+    provider.close()
 
 
 async def test_the_second_provider_is_asked_where_the_first_fails(phone_company: Scripted) -> None:
@@ -65,7 +65,7 @@ async def test_the_second_provider_is_asked_where_the_first_fails(phone_company:
     provider = Apprise([first, second])
     assert await provider.deliver(PARCEL) == Taken()
     assert phone_company.paths() == ["/first", "/second"]
-    await provider.close()
+    provider.close()
 
 
 async def test_a_provider_that_says_nothing_is_given_up_in_time(
@@ -75,7 +75,7 @@ async def test_a_provider_that_says_nothing_is_given_up_in_time(
     phone_company.answer = lambda request: NEVER
     provider = Apprise([url_of(phone_company)])
     assert await provider.deliver(PARCEL) == NotTaken("no answer within 0.2 s", again=True)
-    await provider.close()
+    provider.close()
 
 
 async def test_a_provider_that_is_not_there_is_no_end_either() -> None:
@@ -86,7 +86,7 @@ async def test_a_provider_that_is_not_there_is_no_end_either() -> None:
     answer = await provider.deliver(PARCEL)
     assert isinstance(answer, NotTaken)
     assert answer.again
-    await provider.close()
+    provider.close()
 
 
 async def test_without_a_number_nobody_is_asked(phone_company: Scripted) -> None:
@@ -94,7 +94,7 @@ async def test_without_a_number_nobody_is_asked(phone_company: Scripted) -> None
     answer = await provider.deliver(Parcel(key="k", phone=None, text="t"))
     assert answer == NotTaken("no_phone_number", again=False)
     assert phone_company.asked == []
-    await provider.close()
+    provider.close()
 
 
 async def test_many_at_once_get_through(phone_company: Scripted) -> None:
@@ -106,7 +106,7 @@ async def test_many_at_once_get_through(phone_company: Scripted) -> None:
     assert {request.headers["idempotency-key"] for request in phone_company.asked} == {
         f"k{number}" for number in range(50)
     }
-    await provider.close()
+    provider.close()
 
 
 async def test_reasons_name_nobody(desk: Desk, phone_company: Scripted) -> None:
@@ -121,7 +121,7 @@ async def test_reasons_name_nobody(desk: Desk, phone_company: Scripted) -> None:
     row = await desk.message(ana)
     assert row.reason
     assert "1511234567" not in str(row)
-    await provider.close()
+    provider.close()
 
 
 @pytest.mark.parametrize("url", ["nonsense", "nonsense://x", "twilio://secret-sid", ""])

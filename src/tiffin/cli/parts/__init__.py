@@ -6,6 +6,7 @@ peers are: it is given them as the contracts' protocols.
 """
 
 from tiffin.cli.parts.gateway import open_gateway
+from tiffin.cli.parts.notifications import open_notifications
 from tiffin.cli.parts.orders import open_orders
 from tiffin.cli.parts.part import Ground, Open, Part, Peers
 from tiffin.cli.parts.payments import open_payments
@@ -13,6 +14,7 @@ from tiffin.cli.parts.restaurants import open_restaurants
 from tiffin.cli.parts.users import open_users
 
 PARTS: dict[str, Open] = {
+    "notifications": open_notifications,
     "users": open_users,
     "restaurants": open_restaurants,
     "orders": open_orders,

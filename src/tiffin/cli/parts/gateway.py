@@ -24,7 +24,7 @@ async def open_gateway(nodes: Sequence[Node], peers: Peers) -> AsyncGenerator[Ga
     feed = LiveFeed(nodes)
     services = {
         "Users": peers.users, "Restaurants": peers.restaurants, "Orders": peers.orders,
-        "Payments": peers.payments,
+        "Payments": peers.payments, "Notifications": peers.notifications,
     }  # fmt: skip
 
     async def is_ready() -> None:

@@ -55,7 +55,7 @@ class Apprise:
             reasons.append(reason)
         return NotTaken("; ".join(reasons)[:REASON_MAX], again=True)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Wait for nobody: what is under way ends with its thread."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
