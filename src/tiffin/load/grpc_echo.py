@@ -9,10 +9,10 @@ from importlib import import_module
 from typing import Any
 
 from tiffin.load.rpc_bench import Call, Mode
-from tiffin.load.rpc_echo import menu
+from tiffin.load.rpc_echo import caller_context, menu
 from tiffin.primitives.clock import Clock
 from tiffin.rpc import contracts as c
-from tiffin.rpc.context import TIMEOUT_MS, new_context
+from tiffin.rpc.context import TIMEOUT_MS
 
 _grpc: Any = import_module("grpc")  # without types
 _aio: Any = import_module("grpc.aio")
@@ -99,7 +99,7 @@ def _call(channel: Any, clock: Clock) -> Call:
     method = channel.unary_unary(
         METHOD, request_serializer=_SetMenu.SerializeToString, response_deserializer=_Menu.FromString
     )
-    wanted = _as_message(menu(), new_context("restaurant", "bench", clock()))
+    wanted = _as_message(menu(), caller_context(clock))
 
     async def call() -> int:
         answer = await method(wanted, timeout=TIMEOUT_MS / 1000)

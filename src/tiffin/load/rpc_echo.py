@@ -41,6 +41,11 @@ def menu() -> c.SetMenu:
     return c.SetMenu(restaurant_id="bench", items=items)
 
 
+def caller_context(clock: Clock) -> c.CallContext:
+    """Of the restaurant whose menu it is."""
+    return new_context("restaurant", "bench", clock())
+
+
 async def serve(clock: Clock, ready: Callable[[int], None]) -> None:
     """As `Side.serve`."""
     async with RpcServer({"Restaurants": _Echo()}, clock) as server:
@@ -59,7 +64,7 @@ async def connect(clock: Clock, port: int, mode: Mode) -> AsyncGenerator[Sequenc
     wanted = menu()
 
     async def call() -> int:
-        answer = await restaurants.set_menu(new_context("restaurant", "bench", clock()), wanted)
+        answer = await restaurants.set_menu(caller_context(clock), wanted)
         return len(answer.items)
 
     try:
