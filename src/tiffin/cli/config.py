@@ -12,6 +12,7 @@
     [services.orders]               # of each service, if it has processes of its own
     addresses = ["10.0.0.6:7003", "10.0.0.7:7003"]
     listen = "0.0.0.0:7003"         # without it: the first of the addresses
+    metrics = "0.0.0.0:9003"        # where /metrics is; without it nowhere
 
     [nodes]                         # in order; the first is the directory
     north = "postgresql://user:password@host/database"
@@ -76,6 +77,8 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where its callers find it: one address a process."""
     listen: ServiceAddress | Literal[""] = ""
     """Where a process started here listens; empty: at the first address."""
+    metrics: ServiceAddress | Literal[""] = ""
+    """Where a process started here shows its Prometheus metrics (`/metrics`); empty: nowhere."""
 
 
 class Services(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,10 +1,10 @@
 """`tiffin serve`: one service in this process, its peers in others."""
 
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 import structlog
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, start_http_server
 
 from tiffin.cli.addresses import address_of, provider_url, split_address
 from tiffin.cli.clock import utc_now
@@ -47,10 +47,26 @@ async def _service(config: Config, name: str, listen: str | None) -> AsyncGenera
         ground = Ground(config, nodes, await Router.open(nodes), secret, config.server.own_url, provider)
         part = await stack.enter_async_context(PARTS[name](ground, peers))
         await stack.enter_async_context(at_work([part]))
+        stack.enter_context(_metrics(config, name))
         server = RpcServer({contract_of(name): part.service}, utc_now, registry=REGISTRY)
         stack.push_async_callback(server.drain, DRAIN_S)
         await server.listen(host, port)
         yield f"{host}:{server.address[1]}"
+
+
+@contextmanager
+def _metrics(config: Config, name: str) -> Generator[None]:
+    """Metrics over HTTP, from a thread of its own; the gateway has them among its pages."""
+    text = getattr(config.services, name).metrics
+    if not text:
+        yield
+        return
+    host, port = split_address(text)
+    server, _ = start_http_server(port, host, REGISTRY)
+    try:
+        yield
+    finally:
+        server.shutdown()
 
 
 @asynccontextmanager
