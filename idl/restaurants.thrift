@@ -321,7 +321,7 @@ service Restaurants extends base.Health {
   Restaurant pause(1: base.CallContext context, 2: PauseOrders request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Take no orders for a while."),
   Restaurant change_status(1: base.CallContext context, 2: ChangeStatus request)
-      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Go live, suspend, reinstate. Again is the same.", repeat = "safe"),
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Go live, suspend, reinstate. Again is the same."),
   Readiness readiness(1: base.CallContext context, 2: RestaurantRef request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "What a restaurant still needs to be live.", repeat = "safe"),
   Menu set_menu(1: base.CallContext context, 2: SetMenu request)

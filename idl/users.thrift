@@ -224,7 +224,7 @@ service Users extends base.Health {
   Customer remove_address(1: base.CallContext context, 2: AddressRef request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Forget an address."),
   Customer save_name(1: base.CallContext context, 2: SaveName request)
-      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Change the name.", repeat = "safe"),
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Change the name."),
   SignInStarted start_sign_in(1: base.CallContext context, 2: StartSignIn request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Have a one-time code sent to a phone. The answer does not tell whether anybody is known by it."),
   SignedIn finish_sign_in(1: base.CallContext context, 2: FinishSignIn request)
@@ -240,13 +240,13 @@ service Users extends base.Health {
   Erased erase(1: base.CallContext context, 2: ErasePerson request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Forget a person: name, phone, addresses, sessions, roles. Their orders stay, without address.", repeat = "safe"),
   GrantList grant(1: base.CallContext context, 2: GrantRole request)
-      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Make the person with this phone a courier or an operator.", repeat = "safe"),
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Make the person with this phone a courier or an operator."),
   GrantList revoke(1: base.CallContext context, 2: RoleRef request)
-      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Take that away.", repeat = "safe"),
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Take that away."),
   StaffMember invite_staff(1: base.CallContext context, 2: InviteStaff request)
-      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Let the person with this phone act for the restaurant, or change what they may do.", repeat = "safe"),
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Let the person with this phone act for the restaurant, or change what they may do."),
   StaffList remove_staff(1: base.CallContext context, 2: StaffRef request)
-      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "From now on they may not.", repeat = "safe"),
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "From now on they may not."),
   StaffList list_staff(1: base.CallContext context, 2: StaffOf request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Who may act for the restaurant.", repeat = "safe"),
   CreatedApiKey create_api_key(1: base.CallContext context, 2: CreateApiKey request)
