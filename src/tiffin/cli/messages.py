@@ -72,7 +72,10 @@ async def _follow(read: Read, console: Console) -> None:
 
 
 def _table(rows: Sequence[MessageRow]) -> Table:
-    table = Table("at", "to", "state", title="Messages", title_justify="left")
+    table = Table(title="Messages", title_justify="left")
+    table.add_column("at", no_wrap=True)
+    table.add_column("to", overflow="fold", max_width=24)
+    table.add_column("state", no_wrap=True)
     table.add_column("text", overflow="fold")
     for row in rows:
         table.add_row(_at(row), _whom(row), _state(row), _said(row))
@@ -84,7 +87,7 @@ def _line(row: MessageRow) -> Text:
 
 
 def _at(row: MessageRow) -> str:
-    return row.created_at.isoformat(" ", "seconds")[:19]
+    return f"{row.created_at:%m-%d %H:%M:%S}"
 
 
 def _whom(row: MessageRow) -> str:

@@ -55,9 +55,14 @@ class Known:
             return self.orders[request.order_id]
         return msgspec.structs.replace(_restaurant, id=request.restaurant_id)
 
+    async def list_staff(self, context: c.CallContext, request: c.StaffOf) -> c.StaffList:
+        return c.StaffList(staff=self.staff.get(request.restaurant_id, []))
+
 
 class Recorder:
     """A provider that keeps what it is given and answers what it is told."""
+
+    needs_phone = True
 
     def __init__(self) -> None:
         self.parcels: list[Parcel] = []
@@ -190,5 +195,5 @@ async def run_together(senders: Sequence[Sender], nodes: Sequence[Node], securit
 _restaurant = c.Restaurant(
     id="r", name="Al Dente", currency="EUR", time_zone="Europe/Berlin",
     place=c.Place(latitude=0, longitude=0), delivery_fee=0, minimum_subtotal=0, hours=[],
-    accepting_orders=True, menu_version=1,
+    accepting_orders=True, menu_version=1, status="live", preparation_minutes=20,
 )  # fmt: skip

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from prometheus_client import REGISTRY
 
 from integration.notifications.desk import Desk, run_together
 from tiffin.primitives.errors import Refusal, Unavailable
@@ -210,6 +211,31 @@ async def test_what_a_provider_breaks_on_is_a_failure_like_another(desk: Desk) -
     assert ((await desk.message(ana)).state, (await desk.message(bob)).state) == ("waiting", "sent")
 
 
+async def test_a_restaurant_is_reached_by_the_manager_who_has_been_there_longest(desk: Desk) -> None:
+    kitchen = desk.new_id("al-dente")
+    phones = {"owner": "+1", "new": "+2", "old": "+3", "oldest": None, "helper": "+5"}
+    people = {name: desk.customer(phone) for name, phone in phones.items()}
+    access = {"owner": "owner", "new": "manager", "old": "manager", "oldest": "manager", "helper": "staff"}
+    since = {"owner": "2020", "new": "2025", "old": "2022", "oldest": "2021", "helper": "2019"}
+    desk.known.staff[kitchen] = [
+        c.StaffMember(person_id=people[name], access=access[name], since=since[name]) for name in phones
+    ]
+    desk.known.staff[kitchen].append(c.StaffMember(person_id="gone", access="manager", since="2001"))
+    order_id = desk.new_order(desk.customer(), kitchen)
+    await desk.consumer.handle([desk.order_event(order_id, 1, "placed", None, "awaiting_acceptance")])
+    await desk.run()
+    assert [parcel.phone for parcel in desk.provider.parcels] == ["+3"]
+
+
+@pytest.mark.parametrize("role", ["courier", "operator", "restaurant"])
+async def test_who_is_not_known_as_a_person_is_written_to_without_a_number(desk: Desk, role: str) -> None:
+    kim = desk.new_id("kim")
+    await desk.send_order_message(kim, role=role)
+    await desk.run()
+    assert [parcel.phone for parcel in desk.provider.parcels] == [None]
+    assert (await desk.message(kim, role)).state == "sent"
+
+
 # limits, opt-outs, quiet hours
 
 
@@ -344,9 +370,9 @@ async def test_nothing_stays_of_an_erased_person_even_if_they_are_being_written_
         await asyncio.sleep(0)
 
     erased = c.PersonEvent(
-        person_id=ana, type="person.erased", version=1, last=False, at="2026-06-01T12:00:00Z"
+        person_id=ana, type="customer.erased", version=1, last=False, at="2026-06-01T12:00:00Z"
     )
-    event = desk.event("person", ana, 1, "person.erased", erased)
+    event = desk.event("person", ana, 1, "customer.erased", erased)
     await desk.consumer.handle([event])
     taken.set_result(Taken())
     await sending
@@ -406,3 +432,18 @@ async def test_only_the_platform_itself_sends(desk: Desk, role: str) -> None:
     request = c.SendMessage(key="k", template="order_late", role="customer", person_id=ana, variables=[])
     with pytest.raises(Refusal, match="forbidden"):
         await desk.service.send(desk.context(role, ana), request)  # type: ignore[arg-type]
+
+
+async def test_metrics_tell_what_is_late(desk: Desk) -> None:
+    await desk.send(desk.customer())
+    (node,) = [node for node in desk.router.nodes if await node.fetch("SELECT 1 FROM notifications.due")]
+    desk.clock.advance(7)
+    await desk.sender().measure(node)
+    late = {name: REGISTRY.get_sample_value(name, {"node": node.name}) for name in LATE}
+    assert late == dict(zip(LATE, (1, 7), strict=True))
+    await desk.run()
+    await desk.sender().measure(node)
+    assert REGISTRY.get_sample_value(LATE[0], {"node": node.name}) == 0
+
+
+LATE = ("tiffin_notifications_late", "tiffin_notifications_late_seconds")

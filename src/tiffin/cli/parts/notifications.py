@@ -25,6 +25,7 @@ from tiffin.storage.node import Node
 GATHER_S = 0.5
 """Nobody's phone rings sooner than that, and a batch costs much the same whatever its size."""
 SEND_INTERVAL_S = 0.25
+MEASURE_INTERVAL_S = 5.0
 FORGET_INTERVAL_S = 3600.0
 COUNTS_KEPT = timedelta(days=2)
 
@@ -54,6 +55,7 @@ async def open_notifications(ground: Ground, peers: Peers) -> AsyncGenerator[Par
             return [
                 *consume(Consumer(reader.name, reader.handle, GATHER_S), ground),
                 *(_sending(sender, node, security) for node in ground.nodes for security in (True, False)),
+                *(_measuring(sender, node) for node in ground.nodes),
                 every(FORGET_INTERVAL_S, "notifications.forget", forget),
             ]
 
@@ -81,6 +83,14 @@ async def _provider(settings: Notifications) -> AsyncGenerator[Provider]:
 def _sending(sender: Sender, node: Node, security: bool) -> Work:
     name = "notifications.codes" if security else "notifications.send"
     return every(SEND_INTERVAL_S, name, partial(sender.send_due, node, security=security))
+
+
+def _measuring(sender: Sender, node: Node) -> Work:
+    async def measure() -> bool:
+        await sender.measure(node)
+        return False
+
+    return every(MEASURE_INTERVAL_S, "notifications.measure", measure)
 
 
 def _roll() -> float:

@@ -61,7 +61,7 @@ class NotificationsConsumer:
         _too_late.inc(len(rows) - len(in_time))
         if in_time:
             await self._store.add(in_time, now)
-        erased = {event.key for event in events if event.type == "person.erased"}
+        erased = {event.key for event in events if event.type == "customer.erased"}
         for role in PERSONAL:
             await self._store.forget_people(role, erased)
 

@@ -35,6 +35,9 @@ class NotTaken:
 class Provider(Protocol):
     """Carries messages. Has its own time limit and never raises for what happens on the way."""
 
+    needs_phone: bool
+    """Without it nobody's number is looked up but customers', who may be gone."""
+
     async def deliver(self, parcel: Parcel) -> Taken | NotTaken:
         """Hand it over. Called again with the same key where the outcome was lost."""
         ...
@@ -42,6 +45,8 @@ class Provider(Protocol):
 
 class LocalOutbox:
     """Carries nothing anywhere: messages are read where they are kept. To try things with."""
+
+    needs_phone = False
 
     async def deliver(self, parcel: Parcel) -> Taken:
         """Nothing can go wrong."""

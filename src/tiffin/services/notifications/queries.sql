@@ -147,7 +147,7 @@ DELETE FROM notifications.messages
 -- name: drop_old_counts
 DELETE FROM notifications.counts WHERE shard IN ($1, $2, $3, $4, $5, $6, $7, $8) AND day < $9;
 
--- name: waiting
+-- name: late
 -- How many messages should have been looked at, and since when (seconds) the oldest of them should.
 SELECT count(*) AS messages, coalesce(extract(epoch FROM $1::timestamptz - min(due_at)), 0)::float8 AS seconds
   FROM notifications.due WHERE security IN (false, true) AND due_at <= $1;

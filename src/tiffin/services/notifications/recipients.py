@@ -15,6 +15,7 @@ from tiffin.services.notifications.languages import show_money
 from tiffin.services.notifications.message import MessageRow
 
 TIMEOUT_MS = 5_000
+_RANKS = {"manager": 0, "owner": 1, "staff": 2}
 
 
 class PersonGone(Exception):
@@ -31,16 +32,41 @@ class Recipients:
         self._clock = clock
 
     async def phone(self, row: MessageRow) -> str | None:
-        """The number to write to: the one given with the message, else the person's, if they have one."""
-        if row.phone is not None or row.role != "customer":
+        """The number to write to: the one given with the message, else the person's, if they have one.
+
+        Couriers and operators need not be known as people. A restaurant's number is one person's
+        alone: of its managers, else owners, else others, whoever has been there longest. The number it gives
+        to customers may be one that takes no messages.
+        """
+        if row.phone is not None:
             return row.phone
+        if row.role == "restaurant":
+            return await self._staff_phone(row.person_id)
         try:
-            customer = await self._users.get(self._context(), c.CustomerRef(customer_id=row.person_id))
+            return await self._phone_of(row.person_id)
+        except PersonGone:
+            if row.role == "customer":
+                raise
+            return None
+
+    async def _phone_of(self, person_id: str) -> str | None:
+        try:
+            person = await self._users.get(self._context(), c.CustomerRef(customer_id=person_id))
         except Refusal as refusal:
             if refusal.code == "customer_not_found":
-                raise PersonGone(row.person_id) from None
+                raise PersonGone(person_id) from None
             raise
-        return customer.phone
+        return person.phone
+
+    async def _staff_phone(self, restaurant_id: str) -> str | None:
+        found = await self._users.list_staff(self._context(), c.StaffOf(restaurant_id=restaurant_id))
+        for member in sorted(found.staff, key=lambda each: (_RANKS[each.access], each.since, each.person_id)):
+            try:
+                if phone := await self._phone_of(member.person_id):
+                    return phone
+            except PersonGone:
+                continue
+        return None
 
     async def show(
         self, variables: dict[str, str], types: dict[str, VariableType], language: str

@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 import structlog
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from tiffin.primitives.clock import Clock
 from tiffin.primitives.errors import Refusal, Unavailable
@@ -42,6 +42,8 @@ _lag = Histogram(
     "tiffin_notifications_lag_seconds", "From what a message tells to a provider's taking it.", ["kind"],
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 36000),
 )  # fmt: skip
+_late = Gauge("tiffin_notifications_late", "Messages whose time has come and that nobody has.", ["node"])
+_late_s = Gauge("tiffin_notifications_late_seconds", "How long the first of them has waited.", ["node"])
 _log = structlog.get_logger()
 
 
@@ -121,6 +123,13 @@ class Sender:
             await self._record(node, list(zip(claimed, outcomes, strict=True)))
         return len(claimed) == CLAIM_MAX
 
+    async def measure(self, node: Node) -> None:
+        """How much of a node is late, for the metrics."""
+        record = await node.fetchrow(QUERIES["late"], self._clock())
+        assert record is not None
+        _late.labels(node.name).set(record["messages"])
+        _late_s.labels(node.name).set(record["seconds"])
+
     async def _count(self, node: Node, claimed: Sequence[Claimed], now: datetime) -> dict[MessageKey, Over]:
         """Count messages that would go out for the first time; says which are too many for a person."""
         first = [
@@ -173,7 +182,8 @@ class Sender:
         language = self._catalogue.language_for(row.template, row.language or claimed.preferences.language)
         types = self._catalogue.template(row.template).variables
         open_, secrets = variables_of(row)
-        phone = await self._recipients.phone(row)
+        asked = self._provider.needs_phone or row.role == "customer"
+        phone = await self._recipients.phone(row) if asked else None
         locale = row.language or claimed.preferences.language or language
         if not locale.lower().startswith(language.split("-")[0]):
             locale = language

@@ -37,6 +37,7 @@ class Apprise:
         for number, url in enumerate(urls, 1):
             if _instance(url, Parcel(key="0" * 32, phone="+10000000000", text="")) is None:
                 raise InvalidProvider(f"provider {number} ({urlsplit(url).scheme}://...): {_hint(url)}")
+        self.needs_phone = any("{phone}" in url for url in urls)
         self._urls = tuple(urls)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="apprise")
         self._free = asyncio.Semaphore(THREADS)
