@@ -7,8 +7,11 @@ from typing import Any
 
 Json = Any
 
-ID_NAMES = {"cursor", "Idempotency-Key", "phone", "refresh_token", "subject"}
+ID_NAMES = {"cursor", "Idempotency-Key", "phone", "subject"}
 """What names somebody or something without being called an id."""
+
+SENT = {"code", "role"}
+"""Sent though optional: without them nobody looks at an id beside them."""
 
 
 class UnfillableError(Exception):
@@ -37,7 +40,7 @@ class Operation:
     """One method of one path."""
 
     def __init__(self, document: Json, method: str, path: str, fill: Mapping[str, Json]) -> None:
-        """`fill` says what fields are worth that have no example and no simple type, by name."""
+        """`fill` says, by name, what fields are worth that examples and types do not tell."""
         self.method, self.path = method.upper(), path
         self._document, self._fill = document, fill
         described = document["paths"][path][method]
@@ -124,7 +127,11 @@ class Operation:
                     raise UnfillableError(f"{self}: whose {_qualified(name, schema)}?")
                 if known is not None:
                     made[name] = known
-            elif required or any(each.name in ids for each in self._ids_in(inner, required=False)):
+            elif (
+                required
+                or name in SENT
+                or any(each.name in ids for each in self._ids_in(inner, required=False))
+            ):
                 made[name] = self._value(inner, name, ids)
         return made
 

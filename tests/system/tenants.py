@@ -50,7 +50,7 @@ async def settle(town: Town, name: str, latitude: float) -> Tenant:
             "address_id": [home], "Address.id": [home], "item_id": [soup, cake], "MenuItem.id": [soup],
             "OptionChoice.id": [f"{public}-corn"],
             "OptionGroup.id": [f"{public}-extras"], "Idempotency-Key": [f"{private}-key"],
-            "phone": ["+57 601 " + "".join(str(ord(letter) % 10) for letter in f"{name:>8}"[-8:])],
+            "phone": [f"+57601{_digits(name)}"], "subject": [restaurant],
         },
     )  # fmt: skip
     registration = {
@@ -77,7 +77,26 @@ async def settle(town: Town, name: str, latitude: float) -> Tenant:
         kitchen, "POST", f"/v1/restaurants/{restaurant}/stock", stock, {"Idempotency-Key": f"{private}-oven"}
     )
     await _done(added)
+    await _employ(town, tenant)
     return tenant
+
+
+async def _employ(town: Town, tenant: Tenant) -> None:
+    """Staff, a key for the till, and a sign-in that is under way."""
+    kitchen, restaurant = tenant.who("restaurant"), tenant.subjects["restaurant"]
+    staff = {"phone": f"+57602{_digits(tenant.private)}", "access": "staff"}
+    hired = await _done(await town.ask(kitchen, "POST", f"/v1/restaurants/{restaurant}/staff", staff))
+    tenant.ids["person_id"] = [tenant.subjects["customer"], hired["person_id"]]
+    till = {"role": "restaurant", "subject": restaurant, "label": f"{tenant.private} till"}
+    key = await _done(await town.ask(kitchen, "POST", "/v1/api-keys", till))
+    tenant.ids["key_id"] = [key["about"]["key_id"]]
+    phone = {"phone": tenant.ids["phone"][0]}
+    started = await _done(await town.ask(None, "POST", "/v1/sign-in/codes", phone))
+    tenant.ids["sign_in_id"] = [started["sign_in_id"]]
+
+
+def _digits(name: str) -> str:
+    return "".join(str(ord(letter) % 10) for letter in f"{name:>8}"[-8:])
 
 
 async def order(town: Town, tenant: Tenant, **changes: Json) -> Json:
@@ -138,5 +157,6 @@ async def prepare(town: Town, tenant: Tenant) -> None:
     tenant.ids["cursor"] = [listed["next_cursor"]]
 
 
-async def _done(answer: Answer) -> None:
+async def _done(answer: Answer) -> Json:
     assert answer.status < 300, (answer.status, answer.body)
+    return answer.json
