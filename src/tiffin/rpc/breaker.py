@@ -34,27 +34,32 @@ class Breaker:
         self._open_max_s = open_max_s
         self._failures = 0
         self._rest_s = open_s
-        self._closed_again_at = 0.0
+        self._trial_at = 0.0
         self.state = State.CLOSED
 
     def would_allow(self, now_s: float) -> bool:
         """Whether `allow` would say yes; takes nothing."""
         if self.state is State.OPEN:
-            return now_s >= self._closed_again_at
+            return now_s >= self._trial_at
         return self.state is State.CLOSED
 
     def allow(self, now_s: float) -> bool:
         """May a call go out? After its rest an open breaker says yes once: that call is the trial."""
         if self.state is State.CLOSED:
             return True
-        if self.state is State.OPEN and now_s >= self._closed_again_at:
+        if self.state is State.OPEN and now_s >= self._trial_at:
             self.state = State.HALF_OPEN
             return True
         return False
 
     def wait_s(self, now_s: float) -> float:
         """Until the next trial may begin; nothing while closed."""
-        return max(0.0, self._closed_again_at - now_s) if self.state is State.OPEN else 0.0
+        return max(0.0, self._trial_at - now_s) if self.state is State.OPEN else 0.0
+
+    def came_back(self, now_s: float) -> None:
+        """There is a sign of life: the next trial need not wait any longer."""
+        if self.state is State.OPEN:
+            self._trial_at = now_s
 
     def succeeded(self) -> None:
         """An answer came. One that was asked for before the breaker opened does not close it."""
@@ -75,10 +80,10 @@ class Breaker:
             if self._failures < self._failures_to_open:
                 return
         self.state = State.OPEN
-        self._closed_again_at = now_s + self._rest_s
+        self._trial_at = now_s + self._rest_s
 
     def gave_up(self, now_s: float) -> None:
         """The caller went away before it was known: a trial that says nothing makes way for the next."""
         if self.state is State.HALF_OPEN:
             self.state = State.OPEN
-            self._closed_again_at = now_s
+            self._trial_at = now_s

@@ -149,6 +149,8 @@ async def _once(
         return await answer
     except asyncio.CancelledError:
         connection.give_up(number)
+        if not answer.cancelled():
+            answer.exception()  # it came in the same moment, and nobody wants it
         raise
 
 

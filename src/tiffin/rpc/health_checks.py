@@ -48,4 +48,6 @@ async def _check(service: str, pool: Pool, clock: Clock) -> None:
         healthy, why = False, str(error)
     if healthy != pool.healthy:
         _log.info("rpc_health", service=service, address=pool.name, healthy=healthy, why=why)
-    pool.healthy = healthy
+        pool.healthy = healthy
+        if healthy:
+            pool.came_back()

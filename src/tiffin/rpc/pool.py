@@ -41,7 +41,7 @@ class ClientLimits:
 
     connections_max: int = 4
     """For an address. One more is opened when those there are have `calls_per_connection_max` each."""
-    calls_per_connection_max: int = 64
+    calls_per_connection_max: int = 128
     waiting_max: int = 1000
     """Calls waiting for a place, of the whole client. More are refused at once."""
 
@@ -114,6 +114,11 @@ class Pool:
         until = self._loop.time() + within_s
         _, answer = self._connection().begin(wire, context, request, until, lambda end: None)
         return await answer
+
+    def came_back(self) -> None:
+        """It says that it serves, and did not before: who was left alone for long is tried at once."""
+        self._breaker.came_back(self._loop.time())
+        self._freed()
 
     def close(self) -> None:
         """Now: calls under way are lost."""

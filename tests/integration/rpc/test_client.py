@@ -184,7 +184,7 @@ BAD_REPLIES = {
 
 @pytest.mark.parametrize("bad", BAD_REPLIES.values(), ids=BAD_REPLIES)
 async def test_a_bad_reply_ends_its_connection_and_the_next_call_is_answered(
-    bad, peer: ScriptedRpc, make_client
+    bad, peer: ScriptedRpc, make_client, caplog: pytest.LogCaptureFixture
 ):
     def answer(asked: Asked) -> None:
         asked.answer(payment_list("right")) if len(peer.asked) > 1 else asked.send(bad(asked))
@@ -194,6 +194,7 @@ async def test_a_bad_reply_ends_its_connection_and_the_next_call_is_answered(
     first, second = peer.asked
     await peer.until(lambda: first.connection.lost)
     assert second.connection is not first.connection
+    assert caplog.records == []  # the loop had nothing to clean up
 
 
 async def test_an_answer_that_comes_twice_ends_the_connection(peer: ScriptedRpc, make_client):

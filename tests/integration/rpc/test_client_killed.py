@@ -55,7 +55,8 @@ async def service(port: int) -> AsyncGenerator[tuple[Process, int]]:
 
 async def test_killed_in_mid_call_costs_a_clear_error_and_after_its_return_all_is_well(make_client):
     async with service(0) as (process, port):
-        payments: c.Payments = make_client(f"127.0.0.1:{port}").service
+        client = make_client(f"127.0.0.1:{port}")
+        payments: c.Payments = client.service
         assert await payments.list_payments(context(), WHICH) == payment_list()
         under_way = [asyncio.create_task(payments.pay(context(), PAY)) for _ in range(3)]
         assert process.stdout is not None
@@ -68,5 +69,7 @@ async def test_killed_in_mid_call_costs_a_clear_error_and_after_its_return_all_i
         await process.wait()
         with pytest.raises(Unavailable, match="unreachable"):
             await payments.pay(context(), PAY)
+    await client.check_health()
     async with service(port):
+        await client.check_health()
         assert await payments.list_payments(context(), WHICH) == payment_list()

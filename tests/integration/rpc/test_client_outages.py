@@ -323,6 +323,20 @@ async def test_a_service_that_comes_back_is_found_again(peer: ScriptedRpc, make_
     assert await service.pay(context(), PAY) == payment_list("right").payments[0]
 
 
+async def test_a_service_left_alone_is_tried_as_soon_as_it_says_that_it_serves(
+    peer: ScriptedRpc, make_client
+):
+    peer.on_call = pay_answer
+    client = make_client(peer.address)
+    await peer.close()
+    for _ in range(10):
+        await code(client.service.pay(context(), PAY))
+    await client.check_health()
+    await peer.listen()
+    await client.check_health()
+    assert await client.service.pay(context(), PAY) == payment_list("right").payments[0]
+
+
 # what is counted
 
 

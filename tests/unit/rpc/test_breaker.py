@@ -32,6 +32,12 @@ def test_a_success_between_failures_keeps_it_closed():
     assert breaker.allow(0)
 
 
+def test_at_a_sign_of_life_it_tries_at_once_but_only_with_one_call():
+    breaker = opened()
+    breaker.came_back(0.25)
+    assert [breaker.allow(0.25) for _ in range(3)] == [True, False, False]
+
+
 def test_it_says_how_long_it_rests():
     assert opened().wait_s(0.25) == 0.75
     assert opened().wait_s(2) == 0
