@@ -32,11 +32,11 @@ async def other_peer() -> AsyncIterator[ScriptedRpc]:
 
 @pytest.fixture
 async def make_client() -> AsyncIterator[MakeClient]:
-    """`make_client(address, ..., limits=)`. Retries make no pause."""
+    """`make_client(address, ..., limits=, chance=)`. Without a chance retries make no pause."""
     made: list[Client] = []
 
-    def make(*addresses: str, limits: ClientLimits | None = None) -> Client:
-        made.append(Client("Payments", addresses, scripted_rpc.now, lambda: 0.0, limits or ClientLimits()))
+    def make(*addresses: str, limits: ClientLimits | None = None, chance: float = 0.0) -> Client:
+        made.append(Client("Payments", addresses, scripted_rpc.now, lambda: chance, limits or ClientLimits()))
         return made[-1]
 
     yield make

@@ -226,21 +226,31 @@ async def test_one_answer_in_many_pieces_is_one_answer(peer: ScriptedRpc, make_c
     assert await ended(*calls) == [payment_list("a")] * 2
 
 
-async def test_more_calls_than_the_pipe_takes_are_all_answered(peer: ScriptedRpc, make_client):
-    """Megabytes of calls to a service that reads nothing for a while: they wait, and none is lost."""
-    peer.on_call = lambda asked: asked.answer(payment_list(asked.context.request_id))
+async def test_calls_that_the_network_does_not_take_yet_wait_and_may_still_be_taken_back(
+    peer: ScriptedRpc, make_client
+):
+    """Megabytes of calls to a service that reads nothing for a while."""
+    peer.on_call = lambda asked: asked.answer(c.NoticeTaken(known=True))
     limits = ClientLimits(connections_max=1, calls_per_connection_max=500)
     service = make_client(peer.address, limits=limits).service
-    await service.list_payments(context(), WHICH)
+
+    async def begin(signature: str) -> list["asyncio.Task[object]"]:
+        notice = c.ProviderNotice(body="b" * 60_000, signature=signature)
+        calls = [asyncio.create_task(service.take_notice(context(), notice)) for _ in range(100)]
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return calls
+
+    await service.take_notice(context(), c.ProviderNotice(body="b", signature="first"))
     connection = peer.connections[-1]
     connection.transport.pause_reading()
-    notice = c.ProviderNotice(body="b" * 60_000, signature="s")
-    peer.on_call = lambda asked: asked.answer(c.NoticeTaken(known=True))
-    calls = [asyncio.create_task(service.take_notice(context(), notice)) for _ in range(200)]
-    for _ in range(20):
-        await asyncio.sleep(0)
+    written, waiting, taken_back = await begin("written"), await begin("waiting"), await begin("taken back")
+    for call in taken_back:
+        call.cancel()
+    await ended(*taken_back)
     connection.transport.resume_reading()
-    assert await ended(*calls) == [c.NoticeTaken(known=True)] * 200
+    assert await ended(*written, *waiting) == [c.NoticeTaken(known=True)] * 200
+    assert {asked.request.signature for asked in peer.asked} == {"first", "written", "waiting"}
 
 
 async def test_a_unix_socket_is_an_address_too(tmp_path: Path, make_client):
