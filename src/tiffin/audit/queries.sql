@@ -82,7 +82,22 @@ SELECT 'customer ' || id AS subject, id AS key, NULL::bigint AS order_id
   FROM users.customers WHERE shard = $1
 UNION ALL
 SELECT 'payment ' || id, customer_id, order_id
-  FROM payments.payments WHERE shard = $1;
+  FROM payments.payments WHERE shard = $1
+UNION ALL
+SELECT 'phone of ' || person_id, phone, NULL
+  FROM users.phones WHERE shard = $1
+UNION ALL
+SELECT 'sign-in ' || id, phone, NULL
+  FROM users.sign_ins WHERE shard = $1
+UNION ALL
+SELECT 'session ' || id, person_id, NULL
+  FROM users.sessions WHERE shard = $1
+UNION ALL
+SELECT 'grant of ' || role || ' ' || subject, person_id, NULL
+  FROM users.grants WHERE shard = $1
+UNION ALL
+SELECT 'erasure of ' || person_id, person_id, NULL
+  FROM users.erasures WHERE shard = $1;
 
 -- name: restaurant_keys
 SELECT 'restaurant ' || id AS subject, id AS key, NULL::bigint AS order_id
@@ -92,7 +107,13 @@ SELECT 'dish ' || restaurant_id || '/' || item_id, restaurant_id, NULL
   FROM restaurants.stock WHERE shard = $1
 UNION ALL
 SELECT 'hold of order ' || order_id, nullif(restaurant_id, ''), order_id  -- '': fell before it held anything
-  FROM restaurants.holds WHERE shard = $1;
+  FROM restaurants.holds WHERE shard = $1
+UNION ALL
+SELECT 'staff ' || person_id, restaurant_id, NULL
+  FROM users.staff WHERE shard = $1
+UNION ALL
+SELECT 'API key ' || id, subject, NULL
+  FROM users.api_keys WHERE shard = $1;
 
 -- name: log_size
 SELECT count(*) AS events FROM log.events WHERE stream = $1;

@@ -2,10 +2,9 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from integration.users.town import Town
 from manual_clock import ManualClock
 from tiffin.sharding.router import Router
-
-from integration.users.town import Town
 
 
 @pytest.fixture

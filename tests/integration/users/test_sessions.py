@@ -58,9 +58,7 @@ async def test_of_many_who_refresh_at_once_no_two_go_on(town: Town):
 )
 async def test_what_is_no_refresh_token_brings_nothing(town: Town, change):
     signed_in = await town.sign_in(town.phone())
-    answer = await town.ask(
-        "POST", "/v1/sign-in/refresh", {"refresh_token": change(signed_in.refresh_token)}
-    )
+    answer = await town.ask("POST", "/v1/sign-in/refresh", {"refresh_token": change(signed_in.refresh_token)})
     assert answer.problem == BAD
 
 

@@ -11,7 +11,7 @@ import aiohttp
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from gateway_platform import FeedStub, OrdersStub, PaymentsStub, RestaurantsStub
+from gateway_platform import FeedStub, OrdersStub, RestaurantsStub
 from manual_clock import ManualClock
 from tiffin.gateway.app import Gateway, Limits
 from tiffin.gateway.server import serve
@@ -47,7 +47,7 @@ class Town:
     router: Router
     clock: ManualClock
     new_id: Callable[[str], str]
-    policy: SignInPolicy = SignInPolicy()
+    policy: SignInPolicy = field(default_factory=SignInPolicy)
     sent: dict[str, list[CodeToSend]] = field(default_factory=dict[str, list[CodeToSend]])
     not_sent: Exception | None = None
     orders: OrdersStub = field(default_factory=OrdersStub)
@@ -80,10 +80,8 @@ class Town:
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Town"]:
         """With a gateway on a socket."""
-        services = {
-            "Users": self.users, "Orders": self.orders, "Restaurants": RestaurantsStub(),
-            "Payments": PaymentsStub(),
-        }  # fmt: skip
+        stubs = {name: RestaurantsStub() for name in c.services}
+        services = {**stubs, "Users": self.users, "Orders": self.orders}
 
         async def ready() -> None: ...
 
@@ -91,9 +89,11 @@ class Town:
             services, self.clock, feed=FeedStub(), ready=ready, registry=CollectorRegistry(), limits=LIMITS
         )
         server = await serve(self.gateway, "127.0.0.1", 0)
-        async with aiohttp.ClientSession(server.url, timeout=aiohttp.ClientTimeout(60)) as self.http:
-            yield self
-        await server.stop()
+        try:
+            async with aiohttp.ClientSession(server.url, timeout=aiohttp.ClientTimeout(60)) as self.http:
+                yield self
+        finally:
+            await server.stop()
 
     async def ask(
         self, method: str, path: str, body: Any = None, token: str | None = None, **headers: str
