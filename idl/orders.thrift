@@ -104,6 +104,34 @@ struct Timeline {
   2: required list<OrderEvent> events (doc = "Oldest first."),
 }
 
+struct OrdersNamed {
+  1: required list<string> order_ids (min_items = "1", max_items = "1000"),
+}
+
+struct Discount {
+  1: required string programme (doc = "Who bears it: the campaign, voucher or membership."),
+  2: required i64 amount (doc = "Minor units.", ge = "1"),
+}
+
+/** What was agreed about an order's money when it was placed. */
+struct OrderTerms {
+  1: required string order_id,
+  2: required string customer_id,
+  3: required string restaurant_id,
+  4: required i64 subtotal,
+  5: required i64 delivery_fee,
+  6: required i64 total (doc = "What the customer pays: subtotal, delivery fee and other fees, less discounts."),
+  7: required string currency,
+  8: required string payment_method (one_of = "cash online"),
+  9: required string placed_at,
+  10: optional list<Discount> discounts,
+  11: optional i64 small_order_fee (doc = "What a small basket costs more."),
+}
+
+struct OrderTermsList {
+  1: required list<OrderTerms> orders,
+}
+
 service Orders extends base.Health {
   Quote quote(1: base.CallContext context, 2: QuoteRequest request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "What an order would cost now. Promises nothing.", repeat = "safe"),
@@ -117,4 +145,6 @@ service Orders extends base.Health {
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Orders of one customer or of one restaurant.", repeat = "safe"),
   Timeline timeline(1: base.CallContext context, 2: OrderRef request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Everything that happened to an order.", repeat = "safe"),
+  OrderTermsList terms(1: base.CallContext context, 2: OrdersNamed request)
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "What was agreed about the money of many orders; those that there are. For the platform's own parts.", repeat = "safe"),
 }

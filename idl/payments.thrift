@@ -45,6 +45,8 @@ struct PaymentEvent {
   6: required string at,
   7: required string request_id,
   8: optional string reason,
+  9: optional string customer_id,
+  10: optional string provider (doc = "Whose client moved the money."),
 }
 
 service Payments extends base.Health {

@@ -89,6 +89,7 @@ class Services(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     orders: Service = Service()
     payments: Service = Service()
     notifications: Service = Service()
+    ledger: Service = Service()
     sandbox: Service = Service()
     """The payment provider to try things with; it speaks HTTP."""
 

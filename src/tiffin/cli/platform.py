@@ -16,10 +16,14 @@ from tiffin.gateway.app import Gateway
 from tiffin.services.notifications.consumers import NotificationsConsumer
 from tiffin.services.orders.consumers import RestaurantCopy
 from tiffin.services.payments.consumers import PaymentsConsumer
+from tiffin.services.payments.ledger.consumers import LedgerConsumer
 from tiffin.services.restaurants.consumers import StockConsumer
 from tiffin.sharding.router import Router
 
-CONSUMER_NAMES = (RestaurantCopy.name, StockConsumer.name, PaymentsConsumer.name, NotificationsConsumer.name)
+CONSUMER_NAMES = (
+    RestaurantCopy.name, StockConsumer.name, PaymentsConsumer.name, NotificationsConsumer.name,
+    LedgerConsumer.name,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

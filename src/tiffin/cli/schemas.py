@@ -11,6 +11,7 @@ SCHEMAS = (
     Schema("restaurants", "tiffin.services.restaurants"),
     Schema("payments", "tiffin.services.payments"),
     Schema("notifications", "tiffin.services.notifications"),
+    Schema("ledger", "tiffin.services.payments.ledger"),
 )
 
 _OWN = ("SELECT", "INSERT", "UPDATE", "DELETE")
@@ -18,6 +19,14 @@ _ROUTING = {"tiffin.topology": ("SELECT",), "tiffin.epoch": ("SELECT",)}
 _READING = {"log.events": ("SELECT",)}
 _CONSUMING = {**_READING, "log.cursors": ("SELECT", "INSERT", "UPDATE")}
 _APPENDING = {"log.events": ("SELECT", "INSERT")}
+_LEDGER = {
+    "ledger.entries": ("SELECT", "INSERT"),
+    "ledger.policies": ("SELECT", "INSERT"),
+    "ledger.balances": ("SELECT", "INSERT", "UPDATE"),
+    "ledger.dues": ("SELECT", "INSERT", "UPDATE"),
+    "ledger.settlements": ("SELECT", "INSERT", "UPDATE"),
+}
+"""Nothing is ever taken out of the ledger, and entries are not changed."""
 
 ROLES = (
     Role("users", {"users.*": _OWN, **_ROUTING, **_APPENDING}),
@@ -25,6 +34,7 @@ ROLES = (
     Role("orders", {"orders.*": _OWN, **_ROUTING, "tiffin.order_blocks": (), **_CONSUMING, **_APPENDING}),
     Role("payments", {"payments.*": _OWN, **_ROUTING, **_CONSUMING, **_APPENDING}),
     Role("notifications", {"notifications.*": _OWN, **_ROUTING, **_CONSUMING}),
+    Role("ledger", {**_LEDGER, **_ROUTING, **_CONSUMING, **_APPENDING}),
     Role("gateway", _READING),
 )
 """A service's own schema, the map of the shards, and of the log no more than it needs. Nothing else."""

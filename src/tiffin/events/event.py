@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-Stream = Literal["order", "payment", "person"]
+Stream = Literal["order", "payment", "person", "ledger"]
 
 
 class Event(NamedTuple):
@@ -17,7 +17,8 @@ class Event(NamedTuple):
     shard: int
     stream: Stream
     key: str
-    """The order's id, as text; a payment's events carry the id of the payment, a person's theirs."""
+    """The order's id, as text; a payment's events carry the id of the payment, a person's theirs, the
+    ledger's the entry's or settlement's."""
     version: int
     type: str
     """Past tense: `order.accepted`."""

@@ -87,6 +87,11 @@ CODES: Mapping[str, Kind] = {
     # notifications
     "unknown_template": Kind.INVALID,
     "invalid_variables": Kind.INVALID,
+    # the ledger
+    "entry_not_found": Kind.NOT_FOUND,
+    "entry_differs": Kind.CONFLICT,
+    "settlement_not_found": Kind.NOT_FOUND,
+    "already_paid": Kind.CONFLICT,
 }
 """Every code a refusal can carry. Codes are stable: programs branch on them."""
 

@@ -51,6 +51,79 @@ class HealthReport(msgspec.Struct, kw_only=True):
     state: Literal['serving', 'draining']
     in_flight: int
 
+class Posting(msgspec.Struct, kw_only=True):
+    account: str
+    amount: int
+
+class Entry(msgspec.Struct, kw_only=True):
+    subject: str
+    fact: str
+    currency: str
+    postings: list[Posting]
+    at: str
+    policy: int | None = None
+    trace: str
+
+class EntriesOf(msgspec.Struct, kw_only=True):
+    order_id: str
+
+class EntryList(msgspec.Struct, kw_only=True):
+    entries: list[Entry]
+
+class EnterEntry(msgspec.Struct, kw_only=True):
+    order_id: str
+    fact: str
+    currency: str
+    postings: list[Posting]
+
+class ReverseEntry(msgspec.Struct, kw_only=True):
+    order_id: str
+    fact: str
+
+class BalanceOf(msgspec.Struct, kw_only=True):
+    account: str
+
+class AccountBalance(msgspec.Struct, kw_only=True):
+    account: str
+    balances: list[Money]
+
+class Settlement(msgspec.Struct, kw_only=True):
+    id: str
+    party: str
+    amount: Money
+    lines: int
+    cutoff: str
+    made_at: str
+    paid_at: str | None = None
+    reference: str | None = None
+
+class SettlementsOf(msgspec.Struct, kw_only=True):
+    party: str
+
+class SettlementList(msgspec.Struct, kw_only=True):
+    settlements: list[Settlement]
+
+class SettlementRef(msgspec.Struct, kw_only=True):
+    settlement_id: str
+
+class SettlementStatement(msgspec.Struct, kw_only=True):
+    settlement: Settlement
+    csv: str
+
+class RecordPayout(msgspec.Struct, kw_only=True):
+    settlement_id: str
+    reference: str
+
+class SettlementEvent(msgspec.Struct, kw_only=True):
+    type: Literal['settlement.made', 'settlement.paid']
+    version: int
+    settlement_id: str
+    party: str
+    amount: Money
+    at: str
+    request_id: str
+    reference: str | None = None
+
 class MessageVariable(msgspec.Struct, kw_only=True):
     name: str
     value: str
@@ -226,6 +299,29 @@ class Timeline(msgspec.Struct, kw_only=True):
     order_id: str
     events: list[OrderEvent]
 
+class OrdersNamed(msgspec.Struct, kw_only=True):
+    order_ids: list[str]
+
+class Discount(msgspec.Struct, kw_only=True):
+    programme: str
+    amount: int
+
+class OrderTerms(msgspec.Struct, kw_only=True):
+    order_id: str
+    customer_id: str
+    restaurant_id: str
+    subtotal: int
+    delivery_fee: int
+    total: int
+    currency: str
+    payment_method: Literal['cash', 'online']
+    placed_at: str
+    discounts: list[Discount] | None = None
+    small_order_fee: int | None = None
+
+class OrderTermsList(msgspec.Struct, kw_only=True):
+    orders: list[OrderTerms]
+
 class PayOrder(msgspec.Struct, kw_only=True):
     order_id: str
     source: str
@@ -261,6 +357,8 @@ class PaymentEvent(msgspec.Struct, kw_only=True):
     at: str
     request_id: str
     reason: str | None = None
+    customer_id: str | None = None
+    provider: str | None = None
 
 class AvailabilityWindow(msgspec.Struct, kw_only=True):
     weekdays: list[int] | None = None
@@ -664,6 +762,15 @@ class PersonEvent(msgspec.Struct, kw_only=True):
 class Health(Protocol):
     async def health(self, context: CallContext, request: HealthQuery) -> HealthReport: ...
 
+class Ledger(Protocol):
+    async def entries(self, context: CallContext, request: EntriesOf) -> EntryList: ...
+    async def balance(self, context: CallContext, request: BalanceOf) -> AccountBalance: ...
+    async def enter(self, context: CallContext, request: EnterEntry) -> Entry: ...
+    async def reverse(self, context: CallContext, request: ReverseEntry) -> Entry: ...
+    async def list_settlements(self, context: CallContext, request: SettlementsOf) -> SettlementList: ...
+    async def settlement_statement(self, context: CallContext, request: SettlementRef) -> SettlementStatement: ...
+    async def record_payout(self, context: CallContext, request: RecordPayout) -> Settlement: ...
+
 class Notifications(Protocol):
     async def send(self, context: CallContext, request: SendMessage) -> Message: ...
     async def list_messages(self, context: CallContext, request: ListMessages) -> MessagePage: ...
@@ -677,6 +784,7 @@ class Orders(Protocol):
     async def advance(self, context: CallContext, request: AdvanceOrder) -> Order: ...
     async def list_orders(self, context: CallContext, request: ListOrders) -> OrderPage: ...
     async def timeline(self, context: CallContext, request: OrderRef) -> Timeline: ...
+    async def terms(self, context: CallContext, request: OrdersNamed) -> OrderTermsList: ...
 
 class Payments(Protocol):
     async def pay(self, context: CallContext, request: PayOrder) -> Payment: ...

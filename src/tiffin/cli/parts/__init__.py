@@ -6,6 +6,7 @@ peers are: it is given them as the contracts' protocols.
 """
 
 from tiffin.cli.parts.gateway import open_gateway
+from tiffin.cli.parts.ledger import open_ledger
 from tiffin.cli.parts.notifications import open_notifications
 from tiffin.cli.parts.orders import open_orders
 from tiffin.cli.parts.part import Ground, Open, Part, Peers
@@ -19,6 +20,7 @@ PARTS: dict[str, Open] = {
     "restaurants": open_restaurants,
     "orders": open_orders,
     "payments": open_payments,
+    "ledger": open_ledger,
 }
 """By the name of the service, which is the peers' too. Each may ask those before it while it opens."""
 

@@ -46,6 +46,7 @@ class Peers:
     orders: c.Orders
     payments: c.Payments
     notifications: c.Notifications
+    ledger: c.Ledger
 
 
 @dataclass(frozen=True)

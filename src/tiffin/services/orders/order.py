@@ -46,12 +46,32 @@ class OrderRow(NamedTuple):
     request_hash: bytes
 
 
+class _Sums(msgspec.Struct):
+    """As much of the details as money needs; the rest is not looked at."""
+
+    subtotal: int
+    delivery_fee: int
+    small_order_fee: int = 0
+
+
+_sums_decoder = msgspec.json.Decoder(_Sums)
 _details_decoder = msgspec.json.Decoder(Details)
 
 
 def details_of(row: OrderRow) -> Details:
     """The unchanging part of an order."""
     return _details_decoder.decode(row.details)
+
+
+def terms_of(row: OrderRow) -> c.OrderTerms:
+    """What was agreed about the order's money."""
+    sums = _sums_decoder.decode(row.details)
+    return c.OrderTerms(
+        order_id=str(row.id), customer_id=row.customer_id, restaurant_id=row.restaurant_id,
+        subtotal=sums.subtotal, delivery_fee=sums.delivery_fee, total=row.total, currency=row.currency,
+        payment_method="cash" if row.payment_method == "cash" else "online",
+        placed_at=to_text(row.placed_at), small_order_fee=sums.small_order_fee or None,
+    )  # fmt: skip
 
 
 def to_contract(row: OrderRow, details: Details) -> c.Order:

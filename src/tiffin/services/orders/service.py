@@ -11,7 +11,7 @@ from tiffin.rpc import contracts as c
 from tiffin.rpc.context import remaining_s
 from tiffin.services.orders import transition
 from tiffin.services.orders.access import may_see
-from tiffin.services.orders.order import Details, OrderRow, details_of, optional_money, to_contract
+from tiffin.services.orders.order import Details, OrderRow, details_of, optional_money, terms_of, to_contract
 from tiffin.services.orders.policy import Policy
 from tiffin.services.orders.store import OrderStore
 from tiffin.services.orders.transition import Command
@@ -121,6 +121,15 @@ class OrdersService:
         """Everything that has happened to an order."""
         row = await self._visible(context, request.order_id)
         return c.Timeline(order_id=request.order_id, events=await self._store.history(row.id))
+
+    async def terms(self, context: c.CallContext, request: c.OrdersNamed) -> c.OrderTermsList:
+        """What was agreed about the money of many orders; for the platform's own parts."""
+        remaining_s(context, self._clock)
+        if context.caller.role not in ("operator", "system"):
+            raise Refusal("forbidden", "only for the platform's own parts")
+        numbers = [int(text) for text in request.order_ids if text.isdecimal() and len(text) < 20]
+        rows = await self._store.get_many([number for number in numbers if ids.is_valid(number)])
+        return c.OrderTermsList(orders=[terms_of(row) for row in rows])
 
     async def close(self) -> None:
         """Finish what is in flight."""

@@ -1,5 +1,6 @@
 """Orders in PostgreSQL: which node, which lane, and what to do when the topology has moved on."""
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
@@ -17,6 +18,7 @@ from tiffin.sharding.order_id import customer_shard
 from tiffin.sharding.router import Router
 from tiffin.sharding.slots import Dimension, shard_of
 from tiffin.storage.group_commit import GroupCommit, Key
+from tiffin.storage.node import Node
 
 Answer = TypeVar("Answer")
 _event_decoder = msgspec.json.Decoder(OrderEvent)
@@ -53,6 +55,15 @@ class OrderStore:
         return await self._router.read(
             "customer", shard, lambda node: self._reads[node.name].submit((shard, order_id), within_s)
         )
+
+    async def get_many(self, order_ids: Sequence[int]) -> list[OrderRow]:
+        """Those orders that there are, from the truth. What is missing is confirmed against the epoch."""
+        epoch = self._router.epoch
+        rows = await self._read_many(order_ids)
+        missing = set(order_ids).difference(row.id for row in rows)
+        if missing and await self._router.changed(epoch):
+            rows += await self._read_many(sorted(missing))
+        return rows
 
     async def by_key(self, customer_id: str, idempotency_key: str) -> OrderRow | None:
         """The order that a customer has placed under a key."""
@@ -91,6 +102,17 @@ class OrderStore:
                 await group.close()
         for waker in self._wakers.values():
             await waker.close()
+
+    async def _read_many(self, order_ids: Sequence[int]) -> list[OrderRow]:
+        by_node: defaultdict[Node, list[Key]] = defaultdict(list)
+        for order_id in order_ids:
+            shard = customer_shard(order_id)
+            by_node[self._router.node("customer", shard)].append((shard, order_id))
+        rows: list[OrderRow] = []
+        for node, places in by_node.items():
+            async with node.connection() as connection:
+                rows += [row for row in await statements.read(connection, places) if row is not None]
+        return rows
 
     def _groups(
         self,

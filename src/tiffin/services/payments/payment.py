@@ -111,6 +111,7 @@ def event_of(change: Change) -> c.PaymentEvent:
         at=to_text(payment.updated_at),
         request_id=change.trace,
         reason=change.reason,
+        customer_id=payment.customer_id,
     )
 
 

@@ -1,0 +1,90 @@
+"""Fees as data with versions: commission, courier pay, and when what was earned falls due.
+
+A version holds from its beginning until the next one's. Once begun it never changes, so that an order keeps
+the version it was placed under by its `placed_at` alone (docs/decisions/0013).
+"""
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from tiffin.primitives.money import Money
+
+WHOLE_BP = 10_000
+"""Basis points: hundredths of a per cent."""
+
+BasisPoints = Annotated[int, msgspec.Meta(ge=0, le=WHOLE_BP)]
+
+
+class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The fees of one currency."""
+
+    commission_bp: BasisPoints = 2_000
+    """Of the subtotal, from the restaurant."""
+    courier_share_bp: BasisPoints = 8_000
+    """Of the delivery fee, to the courier."""
+    courier_minimum: Annotated[int, msgspec.Meta(ge=0, le=10**9)] = 0
+    """Minor units a delivery: a courier gets no less, whatever the customer paid for it."""
+    after_sale_s: Annotated[int, msgspec.Meta(ge=0)] = 7 * 24 * 3600
+    """What was earned falls due so long after the order was completed."""
+
+
+class Fees(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The fees of a version."""
+
+    default: Terms = Terms()
+    currencies: Mapping[str, Terms] = {}
+    """In place of the default, by currency."""
+    commission_bp: Mapping[str, BasisPoints] = {}
+    """Restaurants with a commission of their own, by id."""
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """A version of the fees."""
+
+    version: int
+    begins_at: datetime
+    fees: Fees
+
+    def terms(self, currency: str) -> Terms:
+        """What holds in a currency."""
+        return self.fees.currencies.get(currency, self.fees.default)
+
+
+class Policies:
+    """Every version there is."""
+
+    def __init__(self, versions: Sequence[Policy]) -> None:
+        self._versions = sorted(versions, key=lambda policy: policy.begins_at)
+        self._by_number = {policy.version: policy for policy in versions}
+        self._beginnings = [policy.begins_at for policy in self._versions]
+
+    def at(self, moment: datetime) -> Policy:
+        """The version that held then. `LookupError` if none had begun."""
+        place = bisect_right(self._beginnings, moment)
+        if not place:
+            raise LookupError(f"no fees held at {moment}")
+        return self._versions[place - 1]
+
+    def version(self, version: int) -> Policy:
+        """A version by its number. `LookupError` if there is none."""
+        return self._by_number[version]
+
+
+def commission(policy: Policy, restaurant_id: str, subtotal: Money) -> tuple[Money, Money]:
+    """A subtotal split into what the restaurant keeps and the commission. No minor unit is lost: what does
+    not divide goes to the larger remainder, to the restaurant among equals."""
+    of_restaurant = policy.fees.commission_bp.get(restaurant_id)
+    share = policy.terms(subtotal.currency).commission_bp if of_restaurant is None else of_restaurant
+    kept, taken = subtotal.allocate([WHOLE_BP - share, share])
+    return kept, taken
+
+
+def courier_pay(policy: Policy, delivery_fee: Money) -> Money:
+    """What a delivery pays: a share of the fee, rounded in the courier's favour, or the minimum."""
+    terms = policy.terms(delivery_fee.currency)
+    share, _ = delivery_fee.allocate([terms.courier_share_bp, WHOLE_BP - terms.courier_share_bp])
+    return Money(max(share.amount, terms.courier_minimum), delivery_fee.currency)

@@ -1,0 +1,139 @@
+"""The ledger service: the methods of `idl/ledger.thrift`."""
+
+import msgspec
+
+from tiffin.primitives.clock import Clock
+from tiffin.primitives.errors import Refusal
+from tiffin.rpc import contracts as c
+from tiffin.rpc.context import remaining_s
+from tiffin.services.payments.ledger import facts
+from tiffin.services.payments.ledger.entry import (
+    REVERSAL,
+    Entry,
+    Posting,
+    Unbalanced,
+    reversed_entry,
+    to_contract,
+)
+from tiffin.services.payments.ledger.facts import Moment
+from tiffin.services.payments.ledger.settlements import Settlements, party_of, statement_csv
+from tiffin.services.payments.ledger.store import LedgerStore
+from tiffin.sharding import order_id as ids
+
+TOLD_BY_EVENTS = ("completed", "cash_collected", "captured", "refunded", "reversal")
+"""Facts that only the log enters, or `reverse`: nobody enters them by calling `enter`."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class LedgerService:
+    """`c.Ledger`. For operators and the platform's own parts; a party sees its own settlements."""
+
+    def __init__(self, store: LedgerStore, settlements: Settlements, clock: Clock) -> None:
+        self._store = store
+        self._settlements = settlements
+        self._clock = clock
+
+    async def entries(self, context: c.CallContext, request: c.EntriesOf) -> c.EntryList:
+        """Every entry of an order."""
+        self._for_staff(context)
+        order_id = _order_id(request.order_id)
+        entries = await self._store.entries(ids.customer_shard(order_id), str(order_id))
+        return c.EntryList(entries=[to_contract(entry) for entry in entries])
+
+    async def balance(self, context: c.CallContext, request: c.BalanceOf) -> c.AccountBalance:
+        """What an account holds. For its holder, too."""
+        caller = context.caller
+        if f"{caller.role}:{caller.id}" != request.account:
+            self._for_staff(context)
+        remaining_s(context, self._clock)
+        balances = await self._store.balance(request.account)
+        return c.AccountBalance(
+            account=request.account,
+            balances=[c.Money(amount=held.amount, currency=held.currency) for held in balances],
+        )
+
+    async def enter(self, context: c.CallContext, request: c.EnterEntry) -> c.Entry:
+        """Enter a fact that no event tells of, once. `Refusal`: invalid_request, entry_differs."""
+        self._for_staff(context)
+        if request.fact.partition(":")[0] in TOLD_BY_EVENTS:
+            raise Refusal("invalid_request", f"{request.fact} is entered by the ledger itself")
+        postings = [Posting(posting.account, posting.amount) for posting in request.postings]
+        when = Moment(self._clock(), context.request_id)
+        try:
+            entry = facts.entered(_order_id(request.order_id), request.fact, request.currency, postings, when)
+        except Unbalanced as error:
+            raise Refusal("invalid_request", str(error)) from error
+        if entry is None:
+            raise Refusal("invalid_request", "nothing moves")
+        return await self._enter(entry)
+
+    async def reverse(self, context: c.CallContext, request: c.ReverseEntry) -> c.Entry:
+        """Undo an entry by its opposite, once. `Refusal`: entry_not_found, invalid_request."""
+        self._for_staff(context)
+        order_id = _order_id(request.order_id)
+        entry = await self._store.entry(ids.customer_shard(order_id), str(order_id), request.fact)
+        if entry is None:
+            raise Refusal("entry_not_found", f"order {order_id} has no entry {request.fact}")
+        if entry.fact.startswith(REVERSAL):
+            raise Refusal("invalid_request", "an undoing is not undone")
+        return await self._enter(reversed_entry(entry, self._clock(), context.request_id))
+
+    async def list_settlements(self, context: c.CallContext, request: c.SettlementsOf) -> c.SettlementList:
+        """What a party has been settled; for the party itself, too."""
+        self._for_party(context, request.party)
+        return c.SettlementList(settlements=await self._settlements.of_party(request.party))
+
+    async def settlement_statement(
+        self, context: c.CallContext, request: c.SettlementRef
+    ) -> c.SettlementStatement:
+        """A settlement line by line; for its party, too."""
+        self._for_party(context, party_of(request.settlement_id))
+        settlement = await self._settlement(request.settlement_id)
+        lines = await self._settlements.lines(settlement)
+        return c.SettlementStatement(settlement=settlement, csv=statement_csv(settlement, lines))
+
+    async def record_payout(self, context: c.CallContext, request: c.RecordPayout) -> c.Settlement:
+        """Note the bank's payout. `Refusal`: settlement_not_found, already_paid (by another reference)."""
+        self._for_staff(context)
+        await self._settlements.pay_out(
+            request.settlement_id, request.reference, self._clock(), context.request_id
+        )
+        settlement = await self._settlement(request.settlement_id)
+        if settlement.reference != request.reference:
+            raise Refusal(
+                "already_paid", "the bank has paid it under another name",
+                {"reference": settlement.reference, "paid_at": settlement.paid_at},
+            )  # fmt: skip
+        return settlement
+
+    async def _enter(self, entry: Entry) -> c.Entry:
+        if await self._store.enter_and_tell(entry, _encode(to_contract(entry)).decode()):
+            return to_contract(entry)
+        stands = await self._store.entry(entry.shard, entry.subject, entry.fact)
+        assert stands is not None
+        if (stands.currency, sorted(stands.postings)) != (entry.currency, sorted(entry.postings)):
+            raise Refusal("entry_differs", f"{entry.fact} has been entered otherwise; undo it first")
+        return to_contract(stands)
+
+    async def _settlement(self, settlement_id: str) -> c.Settlement:
+        settlement = await self._settlements.get(settlement_id)
+        if settlement is None:
+            raise Refusal("settlement_not_found", f"no settlement {settlement_id}")
+        return settlement
+
+    def _for_party(self, context: c.CallContext, party: str) -> None:
+        if f"{context.caller.role}:{context.caller.id}" != party:
+            self._for_staff(context)
+        remaining_s(context, self._clock)
+
+    def _for_staff(self, context: c.CallContext) -> None:
+        remaining_s(context, self._clock)
+        if context.caller.role not in ("operator", "system"):
+            raise Refusal("forbidden", "the books are not shown to everybody")
+
+
+def _order_id(text: str) -> int:
+    if not ids.is_valid(int(text)):
+        raise Refusal("order_not_found", f"there is no order {text}")
+    return int(text)
