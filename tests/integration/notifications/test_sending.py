@@ -12,7 +12,7 @@ from tiffin.rpc import contracts as c
 from tiffin.services.notifications.decision import ATTEMPTS_MAX
 from tiffin.services.notifications.message import MessageKey
 from tiffin.services.notifications.providers import LocalOutbox, NotTaken, Parcel, Taken
-from tiffin.services.notifications.sender import LEASE
+from tiffin.services.notifications.sender import AT_ONCE, LEASE
 from tiffin.sharding.slots import shard_of
 
 CODE = "123456"
@@ -170,6 +170,27 @@ async def test_processes_that_send_at_once_hand_each_message_over_once(desk: Des
         await desk.send_order_message(person)
     await run_together([desk.sender() for _ in range(4)], desk.router.nodes)
     assert len(desk.provider.parcels) == len(people)
+    assert {(await desk.message(person)).state for person in people} == {"sent"}
+
+
+async def test_a_message_that_waited_for_its_turn_beyond_its_lease_is_left_to_the_next_claim(
+    desk: Desk,
+) -> None:
+    people = [desk.customer() for _ in range(4 * AT_ONCE)]
+    for person in people:
+        await desk.send_order_message(person)
+    slow = asyncio.get_running_loop().create_future()
+    desk.provider.answer = lambda parcel: slow
+    sending = asyncio.create_task(desk.run())
+    while len(desk.provider.parcels) < AT_ONCE:
+        await asyncio.sleep(0)
+    desk.clock.advance(LEASE.total_seconds() - 1)
+    slow.set_result(Taken())
+    await sending
+    await desk.run()
+    assert sorted(parcel.key for parcel in desk.provider.parcels) == sorted(
+        {parcel.key for parcel in desk.provider.parcels}
+    )
     assert {(await desk.message(person)).state for person in people} == {"sent"}
 
 

@@ -7,13 +7,11 @@ when the lease ends: at least once with the provider, under the same key.
 import asyncio
 from collections import Counter as Tally
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import NamedTuple
 
 import structlog
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Gauge
 
 from tiffin.primitives.clock import Clock
 from tiffin.primitives.errors import Refusal, Unavailable
@@ -27,61 +25,31 @@ from tiffin.services.notifications.decision import (
     over_limit,
 )
 from tiffin.services.notifications.message import MessageKey, MessageRow, key_of, variables_of
+from tiffin.services.notifications.outcomes import (
+    Blank,
+    Claimed,
+    Failed,
+    Forget,
+    Outcome,
+    Sent,
+    measure,
+    statements_of,
+)
 from tiffin.services.notifications.providers import NotTaken, Parcel, Provider
 from tiffin.services.notifications.recipients import PersonGone, Recipients
 from tiffin.services.notifications.store import QUERIES
 from tiffin.storage.node import Node
 
 CLAIM_MAX = 64
-LEASE = timedelta(minutes=3)
-"""Longer than a whole claim takes when every provider runs into its time limit."""
+AT_ONCE = 16
+"""Messages of a lane (codes, everything else) on their way to the provider; the others of a claim wait."""
+LEASE = timedelta(minutes=2)
+PROVIDER_MAX = timedelta(seconds=30)
+"""Longer than a provider takes for one message. Nothing is handed over that may outlast its lease."""
 
-_ended = Counter("tiffin_notifications", "Messages that came to an end.", ["kind", "state"])
-_retried = Counter("tiffin_notifications_retried", "Attempts that will be made again.", ["kind"])
-_lag = Histogram(
-    "tiffin_notifications_lag_seconds", "From what a message tells to a provider's taking it.", ["kind"],
-    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 36000),
-)  # fmt: skip
 _late = Gauge("tiffin_notifications_late", "Messages whose time has come and that nobody has.", ["node"])
 _late_s = Gauge("tiffin_notifications_late_seconds", "How long the first of them has waited.", ["node"])
 _log = structlog.get_logger()
-
-
-class Claimed(NamedTuple):
-    """A message to be looked at."""
-
-    row: MessageRow
-    attempts: int
-    """How often it has been claimed to be sent, this time included."""
-    preferences: Preferences
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A provider has taken the message."""
-
-    language: str
-    text: str
-    readable: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Forget:
-    """Whom it was for is gone: nothing about them stays."""
-
-
-class Blank:
-    """It has been sent; what was readable until now no longer is."""
-
-
-Outcome = Over | Later | Sent | Forget | Blank
-
-
-class Failed(NamedTuple):
-    """It has to be tried again, and why."""
-
-    later: Later
-    reason: str
 
 
 class Sender:
@@ -101,6 +69,7 @@ class Sender:
         self._provider = provider
         self._clock = clock
         self._roll = roll
+        self._lanes = {True: asyncio.Semaphore(AT_ONCE), False: asyncio.Semaphore(AT_ONCE)}
 
     async def send_due(self, node: Node, *, security: bool) -> bool:
         """Look at what is due on a node: the kind `security`, or all others. True if there is more."""
@@ -114,6 +83,7 @@ class Sender:
                     record["preferred_language"], record["quiet_from"], record["quiet_until"],
                     record["time_zone"], record["opt_outs"] or (),
                 ),
+                now + LEASE,
             )
             for record in records
         ]  # fmt: skip
@@ -190,7 +160,10 @@ class Sender:
         shown = await self._recipients.show(open_, dict(types), locale)
         text = self._catalogue.render(row.template, language, {**shown, **secrets})
         name = sha256("\n".join((row.role, row.person_id, row.key)).encode()).hexdigest()[:32]
-        answer = await self._provider.deliver(Parcel(name, phone, text))
+        async with self._lanes[row.kind == "security"]:
+            if self._clock() + PROVIDER_MAX > claimed.lease_ends:
+                return Failed(Later(self._clock()), "provider_too_slow")
+            answer = await self._provider.deliver(Parcel(name, phone, text))
         if isinstance(answer, NotTaken):
             return self._failed(claimed, answer.reason) if answer.again else Over("failed", answer.reason)
         if not secrets:
@@ -207,48 +180,10 @@ class Sender:
         now = self._clock()
         plan: dict[str, list[tuple[object, ...]]] = {}
         for claimed, outcome in sorted(results, key=lambda result: key_of(result[0].row)):
-            for statement, arguments in _statements(claimed, outcome, now):
+            for statement, arguments in statements_of(claimed, outcome, now):
                 plan.setdefault(statement, []).append(arguments)
         async with node.transaction() as connection:
             for statement, rows in plan.items():
                 await connection.executemany(QUERIES[statement], rows)
         for claimed, outcome in results:
-            _measure(claimed.row, outcome, now)
-
-
-def _statements(
-    claimed: Claimed, outcome: Outcome | Failed, now: datetime
-) -> list[tuple[str, tuple[object, ...]]]:
-    """Which statements record an outcome, with their arguments."""
-    row, attempts, key = claimed.row, claimed.attempts, key_of(claimed.row)
-    match outcome:
-        case Blank():
-            return [("blank", key), ("settled", key)]
-        case Forget():
-            return [("forget_one", key), ("settled", key), ("forget_counts", key[:3])]
-        case Later(at):
-            return [("look_again", (*key, at, attempts - 1))]
-        case Failed(Later(at), reason):
-            return [("note", (*key, reason, attempts)), ("look_again", (*key, at, attempts))]
-        case Over(state, reason):
-            tried = attempts if state == "failed" else attempts - 1
-            return [("finish", (*key, state, reason, tried, None, None, None, now)), ("settled", key)]
-        case Sent(language, text, readable):
-            finish = ("finish", (*key, "sent", None, attempts, language, text, readable, now))
-            then = ("look_again", (*key, row.expires_at, attempts)) if readable else ("settled", key)
-            return [finish, then]
-
-
-def _measure(row: MessageRow, outcome: Outcome | Failed, now: datetime) -> None:
-    match outcome:
-        case Sent():
-            _ended.labels(row.kind, "sent").inc()
-            _lag.labels(row.kind).observe((now - row.created_at).total_seconds())
-        case Over(state, _):
-            _ended.labels(row.kind, state).inc()
-        case Failed():
-            _retried.labels(row.kind).inc()
-        case Forget():
-            _ended.labels(row.kind, "forgotten").inc()
-        case Later() | Blank():
-            pass
+            measure(claimed.row, outcome, now)

@@ -12,10 +12,11 @@ import apprise
 
 from tiffin.services.notifications.providers import NotTaken, Parcel, Taken
 
-THREADS = 16
-"""Apprise is synchronous: so many messages are on their way at once."""
+THREADS = 32
+"""Apprise is synchronous. As many as a sender's two lanes hand over at once."""
 DEADLINE_S = 20.0
-"""For one message at one provider. A thread that takes longer is left to its sockets' own time limits."""
+"""For one message, at all providers together. A thread that takes longer is left to its sockets' own time
+limits."""
 SOCKET_LIMITS = "cto=5&rto=10"
 REASON_MAX = 200
 
@@ -40,20 +41,23 @@ class Apprise:
         self.needs_phone = any("{phone}" in url for url in urls)
         self._urls = tuple(urls)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="apprise")
-        self._free = asyncio.Semaphore(THREADS)
 
     async def deliver(self, parcel: Parcel) -> Taken | NotTaken:
         """Hand it to the first provider that takes it."""
         if parcel.phone is None and all("{phone}" in url for url in self._urls):
             return NotTaken("no_phone_number", again=False)
         reasons: list[str] = []
-        for url in self._urls:
-            if parcel.phone is None and "{phone}" in url:
-                continue
-            reason = await self._try(url, parcel)
-            if reason is None:
-                return Taken()
-            reasons.append(reason)
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                for url in self._urls:
+                    if parcel.phone is None and "{phone}" in url:
+                        continue
+                    reason = await self._try(url, parcel)
+                    if reason is None:
+                        return Taken()
+                    reasons.append(reason)
+        except TimeoutError:
+            reasons.append(f"no answer within {DEADLINE_S:g} s")
         return NotTaken("; ".join(reasons)[:REASON_MAX], again=True)
 
     def close(self) -> None:
@@ -62,16 +66,10 @@ class Apprise:
 
     async def _try(self, url: str, parcel: Parcel) -> str | None:
         """None if the provider has taken it; else why not."""
-        async with self._free:
-            context = copy_context()
-            thread = asyncio.get_running_loop().run_in_executor(
-                self._threads, lambda: context.run(_notify, url, parcel)
-            )
-            try:
-                async with asyncio.timeout(DEADLINE_S):
-                    return await thread
-            except TimeoutError:
-                return f"no answer within {DEADLINE_S:g} s"
+        context = copy_context()
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, lambda: context.run(_notify, url, parcel)
+        )
 
 
 def _notify(url: str, parcel: Parcel) -> str | None:
