@@ -40,6 +40,15 @@ async def test_a_cancelled_order_keeps_the_reason(market: Marketplace) -> None:
     assert (event.type, event.reason, event.actor.id) == ("order.rejected", "no gas", market.restaurant)
 
 
+async def test_of_a_restaurants_staff_nobody_learns_who_it_was(market: Marketplace) -> None:
+    order = await market.place()
+    context = market.context("restaurant")
+    staff = msgspec.structs.replace(context.caller, person="customer-9", access="manager")
+    context = msgspec.structs.replace(context, caller=staff)
+    await market.orders.advance(context, c.AdvanceOrder(order_id=order.id, event="accepted"))
+    assert (await market.history(order))[-1].actor == c.Caller(role="restaurant", id=market.restaurant)
+
+
 async def test_a_refused_move_changes_nothing(market: Marketplace) -> None:
     order = await market.place()
     for event, role, code in (

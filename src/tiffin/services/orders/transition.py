@@ -131,7 +131,8 @@ def _move(
         type=f"order.{edge.event}",
         from_state=source,
         to_state=edge.target,
-        actor=command.caller,
+        # who of a restaurant's staff it was is nobody else's business, and the log forgets no person
+        actor=c.Caller(role=command.caller.role, id=command.caller.id),
         reason=command.reason,
         at=to_text(now),
         request_id=command.request_id,
