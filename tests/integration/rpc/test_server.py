@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 import structlog
 
@@ -11,6 +12,7 @@ from rpc_values import example
 from tiffin.primitives.errors import Refusal, Unavailable
 from tiffin.rpc import contracts as c
 from tiffin.rpc import wire
+from tiffin.rpc.frames import ANSWER_BYTES_MAX
 from tiffin.rpc.limits import Limits, Share
 
 REF = c.OrderRef(order_id="1")
@@ -118,6 +120,22 @@ async def test_a_bug_is_told_without_its_insides_and_logged_with_its_request(err
         assert answers[2] == example(c.Order)
         (line,) = [line for line in logs if line["event"] == "rpc_bug"]
         assert (line["method"], line["request_id"], line["exc_info"]) == ("get", "buggy", True)
+
+
+async def test_an_answer_too_long_for_a_frame_is_a_bug_and_costs_no_other_call():
+    async with serving() as peers:
+
+        async def too_much(context: c.CallContext, request: Any) -> Any:
+            return msgspec.structs.replace(example(c.Order), note="x" * ANSWER_BYTES_MAX)
+
+        peers.orders.doing["too much"] = too_much
+        client = await peers.client()
+        with structlog.testing.capture_logs():
+            client.call(1, "Orders.get", REF, peers.context("too much"))
+            client.call(2, "Orders.get", REF, peers.context("other"))
+            answers = await client.answers(2)
+        assert isinstance(answers[1], wire.RpcBug)
+        assert answers[2] == example(c.Order)
 
 
 async def test_an_unknown_method_is_told_so():
