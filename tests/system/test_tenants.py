@@ -71,6 +71,9 @@ REFUSED_CONTROLS = {
 }
 """Operations whose request cannot work here even with one's own ids."""
 
+NO_ANSWER = ("bad_token", "invalid_request", "too_many_requests")
+"""Refusals that say nothing about whose an id is."""
+
 PEOPLE = "/v1/people/"
 """Here a customer and a courier of the same id are the same person."""
 
@@ -180,7 +183,7 @@ async def try_to_cross(border: Border, operation: Operation) -> dict[str, str]:
                 if answer.status != 403:
                     wrong[at] = f"not for this role: {said}"
             elif must_fail:
-                if not 400 <= answer.status < 500 or code(answer) in ("bad_token", "invalid_request"):
+                if not 400 <= answer.status < 500 or code(answer) in NO_ANSWER:
                     wrong[at] = f"is not refused for whose it is: {said}"
                 nobodys = {name: unheard_of(ids[name]) if name in foreign else ids[name] for name in ids}
                 other = await border.send(who, operation.request(nobodys))
