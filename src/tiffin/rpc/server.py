@@ -129,14 +129,15 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         try:
-            for payload in self._frames.feed(data):
+            payloads = self._frames.feed(data)
+            for payload in payloads:
                 self._dispatcher.take(payload, self._answer)
         except (Unreadable, FrameTooLong) as error:
             self._break(str(error))
             return
-        if not self._frames.is_unfinished:
+        if payloads:
             self._stop_frame_timer()
-        elif self._frame_timer is None:
+        if self._frames.is_unfinished and self._frame_timer is None:
             self._frame_timer = self._loop.call_later(
                 self._limits.frame_s, self._break, "a frame did not arrive in time"
             )

@@ -446,3 +446,23 @@ async def test_a_frame_that_does_not_arrive_in_time_closes_the_connection():
         client = await peers.client()
         client.send(b"\x00\x00\x00\x10half")
         assert await client.payload() is None
+
+
+async def test_every_frame_has_the_whole_time_for_itself():
+    async with serving() as peers:
+        client = await peers.client()
+        client.call(1, "Orders.get", REF, peers.context())
+        await client.answer()
+        (connection,) = peers.server._connections
+        frame = wire.services["Orders"]["get"].encode_call(2, peers.context(), REF)
+        connection.data_received(frame[:9])
+        first = connection._frame_timer
+        connection.data_received(frame[9:] + frame[:9])
+        second = connection._frame_timer
+        connection.data_received(frame[9:])
+        assert first is not None
+        assert second is not None
+        assert first.cancelled()
+        assert second.cancelled()
+        assert connection._frame_timer is None
+        assert [await client.answer() for _ in range(2)] == [(2, example(c.Order))] * 2
