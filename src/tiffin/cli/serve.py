@@ -18,6 +18,7 @@ from tiffin.cli.sandbox import sandbox
 from tiffin.cli.secret import read_secret
 from tiffin.cli.stopping import stop_event
 from tiffin.gateway.server import serve as serve_http
+from tiffin.rpc.garbage import settle
 from tiffin.rpc.server import DRAIN_S, RpcServer
 from tiffin.sharding.router import Router
 
@@ -30,6 +31,7 @@ async def serve(config: Config, service: str, listen: str | None) -> None:
     structlog.contextvars.bind_contextvars(process=service)
     opened = {"gateway": _gateway, "sandbox": _sandbox, "log": _log_keeper}.get(service)
     async with opened(config, listen) if opened else _service(config, service, listen) as address:
+        settle()
         _log.info("serving", address=address)
         await stop.wait()
         _log.info("stopping")

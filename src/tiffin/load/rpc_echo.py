@@ -12,6 +12,7 @@ from tiffin.rpc import contracts as c
 from tiffin.rpc import wire
 from tiffin.rpc.client import Client
 from tiffin.rpc.context import new_context
+from tiffin.rpc.garbage import settle
 from tiffin.rpc.pool import ClientLimits
 from tiffin.rpc.server import RpcServer
 
@@ -50,6 +51,7 @@ async def serve(clock: Clock, ready: Callable[[int], None]) -> None:
     """As `Side.serve`."""
     async with RpcServer({"Restaurants": _Echo()}, clock) as server:
         await server.listen("127.0.0.1", 0)
+        settle()
         ready(server.address[1])
         await asyncio.get_running_loop().create_future()
 

@@ -25,7 +25,7 @@ def checked(decode: Callable[[bytes], Any], value: msgspec.Struct, payload: byte
     """
     text = _encode(value)
     refuse_escaped_nul(text)
-    if _REPLACED in text and text.count(_REPLACED) > payload.count(_REPLACED):
+    if not text.isascii() and text.count(_REPLACED) > payload.count(_REPLACED):
         raise Refusal("invalid_request", "text is not UTF-8")
     try:
         return decode(text)
@@ -35,7 +35,7 @@ def checked(decode: Callable[[bytes], Any], value: msgspec.Struct, payload: byte
 
 def refuse_escaped_nul(text: bytes) -> None:
     """PostgreSQL's text cannot hold NUL, which JSON can write only as an escape."""
-    if b"\\u0000" in text and _ESCAPED_NUL.search(text):
+    if b"\\" in text and b"\\u0000" in text and _ESCAPED_NUL.search(text):
         raise Refusal("invalid_request", "text must not contain the character NUL")
 
 

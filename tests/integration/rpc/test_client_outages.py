@@ -107,6 +107,19 @@ async def test_a_call_that_a_stopping_process_did_not_begin_goes_elsewhere_whate
     assert len(peer.asked) <= 1
 
 
+async def test_a_read_is_asked_again_elsewhere_even_where_more_is_going_on(
+    peer: ScriptedRpc, other_peer: ScriptedRpc, make_client
+):
+    peer.on_call = cut
+    service = make_client(peer.address, other_peer.address).service
+    busy = asyncio.create_task(service.list_payments(context(), WHICH))
+    (held,) = await other_peer.got(1)
+    other_peer.on_call = answer
+    assert await service.list_payments(context(), WHICH) == payment_list("right")
+    answer(held)
+    assert await busy == payment_list("right")
+
+
 async def test_draining_is_not_told_on_as_if_this_call_had_not_begun(peer: ScriptedRpc, make_client):
     peer.on_call = lambda asked: asked.answer(Unavailable("draining", "nothing was begun"))
     assert await code(make_client(peer.address).service.pay(context(), PAY)) == "unreachable"
