@@ -6,7 +6,7 @@ import pytest
 from babel.numbers import parse_decimal
 
 from tiffin.primitives.money import EXPONENTS, Money
-from tiffin.services.notifications.languages import choose, fallbacks, show_money
+from tiffin.services.notifications.languages import choose, fallbacks, show_money, spelling_for
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,14 @@ from tiffin.services.notifications.languages import choose, fallbacks, show_mone
 )  # fmt: skip
 def test_a_reader_gets_the_nearest_language_there_is(wanted: str | None, chosen: str) -> None:
     assert choose(wanted, "en", {"en", "es", "zh", "zh-hant"}) == chosen
+
+
+@pytest.mark.parametrize(
+    ("wanted", "language", "spelling"),
+    [("es-CO", "es", "es-CO"), ("fr", "en", "en"), ("est", "es", "es"), (None, "zh", "zh")],
+)  # fmt: skip
+def test_amounts_are_spelled_as_the_text_is(wanted: str | None, language: str, spelling: str) -> None:
+    assert spelling_for(wanted, language) == spelling
 
 
 def test_a_language_falls_back_part_by_part() -> None:

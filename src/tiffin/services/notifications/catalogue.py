@@ -6,6 +6,7 @@ A template's words are data: `$name` stands for a variable and nothing else happ
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from string import Template
 from typing import Annotated, Literal
 
@@ -56,6 +57,14 @@ class Catalogue:
     language: str
     """The platform's own: what is said to those who have named none, or one without words."""
 
+    @cached_property
+    def _languages(self) -> Mapping[str, frozenset[str]]:
+        """Of each template, those it has words in."""
+        return {
+            name: frozenset(language for language, texts in self.words.items() if name in texts)
+            for name in self.templates
+        }
+
     def template(self, name: str) -> TemplateSpec:
         """`Refusal`: unknown_template."""
         try:
@@ -65,9 +74,7 @@ class Catalogue:
 
     def language_for(self, template: str, wanted: str | None) -> str:
         """The language in which the template is said to who wants `wanted`."""
-        return choose(
-            wanted, self.language, {each for each, texts in self.words.items() if template in texts}
-        )
+        return choose(wanted, self.language, self._languages.get(template, ()))
 
     def render(self, template: str, language: str, shown: Mapping[str, str]) -> str:
         """The text. `shown` has every declared variable as text. `language` is one of `language_for`."""

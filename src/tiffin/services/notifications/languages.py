@@ -27,6 +27,11 @@ def choose(wanted: str | None, default: str, available: Container[str]) -> str:
     return default
 
 
+def spelling_for(wanted: str | None, language: str) -> str:
+    """Whose way to write amounts goes with a text in `language`: es-CO with es, but never fr with en."""
+    return wanted if wanted and language in fallbacks(wanted) else language
+
+
 def show_money(money: Money, language: str) -> str:
     """An amount as readers of a language write it, with all the decimals that its currency has.
 

@@ -24,6 +24,7 @@ from tiffin.services.notifications.decision import (
     before_sending,
     over_limit,
 )
+from tiffin.services.notifications.languages import spelling_for
 from tiffin.services.notifications.message import MessageKey, MessageRow, key_of, variables_of
 from tiffin.services.notifications.outcomes import (
     Blank,
@@ -152,14 +153,12 @@ class Sender:
         language = self._catalogue.language_for(row.template, row.language or claimed.preferences.language)
         types = self._catalogue.template(row.template).variables
         open_, secrets = variables_of(row)
-        asked = self._provider.needs_phone or row.role == "customer"
-        phone = await self._recipients.phone(row) if asked else None
-        locale = row.language or claimed.preferences.language or language
-        if not locale.lower().startswith(language.split("-")[0]):
-            locale = language
-        shown = await self._recipients.show(open_, dict(types), locale)
-        text = self._catalogue.render(row.template, language, {**shown, **secrets})
         name = sha256("\n".join((row.role, row.person_id, row.key)).encode()).hexdigest()[:32]
+        asked = self._provider.needs_phone or row.role == "customer"
+        phone = await self._recipients.phone(row, name) if asked else None
+        spelling = spelling_for(row.language or claimed.preferences.language, language)
+        shown = await self._recipients.show({**open_, **secrets}, types, spelling, name)
+        text = self._catalogue.render(row.template, language, shown)
         async with self._lanes[row.kind == "security"]:
             if self._clock() + PROVIDER_MAX > claimed.lease_ends:
                 return Failed(Later(self._clock()), "provider_too_slow")
