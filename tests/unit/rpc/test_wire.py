@@ -133,11 +133,9 @@ def test_what_is_no_answer_is_a_bug(frame: bytes):
 
 
 def test_the_answer_to_another_method_is_not_taken():
+    another = wire.services["Orders"]["advance"].encode_result(7, example(c.Order))
     with pytest.raises(wire.Unreadable):
-        answered(
-            wire.services["Orders"]["get"],
-            wire.services["Orders"]["quote"].encode_result(7, example(c.Quote)),
-        )
+        answered(wire.services["Orders"]["get"], another)
 
 
 @pytest.mark.parametrize("method", METHODS)
