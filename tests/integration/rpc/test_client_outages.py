@@ -218,6 +218,42 @@ async def test_a_trial_whose_caller_goes_does_not_keep_the_breaker_shut(
     assert await service.pay(context(), PAY) == payment_list("right").payments[0]
 
 
+async def test_a_trial_that_is_taken_back_before_it_is_sent_makes_way_for_the_next(
+    peer: ScriptedRpc, make_client, quick_breakers
+):
+    peer.on_call = cut
+    service = make_client(peer.address).service
+    for _ in range(5):
+        await code(service.pay(context(), PAY))
+    peer.on_call = pay_answer
+    trial = asyncio.create_task(service.pay(context(), PAY))
+    await asyncio.sleep(0)  # the trial has begun; there is no connection yet
+    trial.cancel()
+    await asyncio.gather(trial, return_exceptions=True)
+    assert await service.pay(context(), PAY) == payment_list("right").payments[0]
+
+
+async def test_an_address_that_does_not_answer_is_left_alone(peer: ScriptedRpc, make_client):
+    service = make_client(peer.address).service
+    calls = [asyncio.create_task(service.pay(context(timeout_ms=200), PAY)) for _ in range(5)]
+    for call in calls:
+        assert await code(call) == "outcome_unknown"
+    assert await code(service.pay(context(), PAY)) == "unreachable"
+    assert len(peer.asked) == 5
+
+
+async def test_callers_in_too_great_a_hurry_say_nothing_about_the_service(
+    peer: ScriptedRpc, make_client, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("tiffin.rpc.pool.PATIENCE_S", 10)
+    service = make_client(peer.address).service
+    calls = [asyncio.create_task(service.pay(context(timeout_ms=200), PAY)) for _ in range(20)]
+    for call in calls:
+        assert await code(call) == "outcome_unknown"
+    peer.on_call = pay_answer
+    assert await service.pay(context(), PAY) == payment_list("right").payments[0]
+
+
 async def test_answers_of_any_kind_keep_the_breaker_closed(peer: ScriptedRpc, make_client):
     peer.on_call = lambda asked: asked.answer(Unavailable("busy", "not now"))
     service = make_client(peer.address).service
@@ -362,10 +398,12 @@ async def test_calls_retries_and_breakers_are_counted(peer: ScriptedRpc, make_cl
     durations = partial(counted, "tiffin_rpc_client_duration_seconds_count", **call)
     before = durations(outcome="unavailable"), counted("tiffin_rpc_client_retries_total", **call)
     peer.on_call = cut
-    service = make_client(peer.address).service
-    await code(service.list_payments(context(), WHICH))
-    await code(service.list_payments(context(), WHICH))
+    client = make_client(peer.address)
+    await code(client.service.list_payments(context(), WHICH))
+    await code(client.service.list_payments(context(), WHICH))
     assert durations(outcome="unavailable") == before[0] + 2
     assert counted("tiffin_rpc_client_retries_total", **call) == before[1] + len(peer.asked) - 2
     assert counted("tiffin_rpc_client_breaker", **where) == 2
     assert counted("tiffin_rpc_client_in_flight", **where) == 0
+    await client.close()
+    assert REGISTRY.get_sample_value("tiffin_rpc_client_breaker", where) is None
