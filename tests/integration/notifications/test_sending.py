@@ -434,6 +434,8 @@ async def test_old_messages_go_and_those_that_wait_stay(desk: Desk) -> None:
     [
         ({"template": "nonsense"}, "unknown_template"),
         ({"variables": []}, "invalid_variables"),
+        ({"order_id": "9999999999999999999"}, "invalid_request"),
+        ({"order_id": "1"}, "invalid_request"),
         ({"person_id": None}, "invalid_request"),
     ],
 )

@@ -35,6 +35,8 @@ class NotificationsService:
             raise Refusal("forbidden", "only the platform itself sends messages")
         if request.person_id is None and request.phone is None:
             raise Refusal("invalid_request", "to whom? person_id or phone is needed")
+        if request.order_id is not None and not order_ids.is_valid(int(request.order_id)):
+            raise Refusal("invalid_request", f"{request.order_id} can be no order")
         spec = self._catalogue.template(request.template)
         check_variables(request.template, spec, request.variables)
         person_id = request.person_id or NOBODY
