@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tiffin.rpc import contracts as c
-from tiffin.services.notifications.audiences import after_order_event, after_payment_event
+from tiffin.services.notifications.audiences import Audiences, Tell, after_order_event, after_payment_event
 from tiffin.services.notifications.loading import load_catalogue
 from tiffin.services.orders.states import EDGES, EVENTS
 from tiffin.services.payments.states import EventType
@@ -108,6 +108,16 @@ def test_each_audience_is_told_of_each_transition(
 def test_nobody_is_told_of_what_they_did_themselves(edge: tuple[str | None, str, str], actor: str) -> None:
     expected = {**EXPECTED[edge].__dict__, actor: None}
     assert told(happened(*edge, actor=actor)) == Told(**expected)
+
+
+def test_of_two_rows_that_fit_the_first_counts() -> None:
+    rows = (
+        Tell(on="order.accepted", who="customer", template="first", expires_in_s=1, to=("ready",)),
+        Tell(on="order.accepted", who="customer", template="second", expires_in_s=1),
+        Tell(on="order.accepted", who="customer", template="third", expires_in_s=1),
+    )
+    event = happened("awaiting_acceptance", "accepted", "preparing")
+    assert [each.template for each in after_order_event(Audiences(tell=rows), event)] == ["second"]
 
 
 def test_without_a_courier_none_is_told() -> None:
