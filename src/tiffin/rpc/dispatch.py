@@ -7,7 +7,7 @@ it up, which is no worse than the end of the process.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -38,9 +38,9 @@ class _Endpoint:
 
     __slots__ = ("call", "codec", "numbers")
 
-    def __init__(self, service: object, method: MethodWire, metrics: CallMetrics) -> None:
+    def __init__(self, service: object, method: MethodWire, numbers: MethodCalls) -> None:
         self.codec = method
-        self.numbers = MethodCalls(metrics, method.service, method.name)
+        self.numbers = numbers
         self.call: Callable[[c.CallContext, Any], Awaitable[Any]] = getattr(service, method.name)
 
 
@@ -56,9 +56,10 @@ class _Call:
     began_s: float
     caller_class: CallerClass
     waited: bool = False
+    task: asyncio.Task[None] = field(init=False)
 
     def answer(self, outcome: Outcome, frame: bytes) -> None:
-        self.endpoint.numbers.count(outcome)
+        self.endpoint.numbers.counted[outcome] += 1
         self.reply(frame)
 
 
@@ -69,7 +70,6 @@ class Dispatcher:
         self, services: Mapping[str, object], clock: Clock, limits: Limits, registry: CollectorRegistry
     ) -> None:
         self.draining = False
-        self.metrics = CallMetrics(registry)
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._gates: dict[CallerClass, Gate[_Call]] = {
@@ -78,11 +78,9 @@ class Dispatcher:
             "background": Gate(limits.background),
             "health": Gate(limits.health),
         }
-        self.metrics.watch(self._gates)
+        self.metrics = CallMetrics(registry, self._gates)
         self._endpoints = self._table(services)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._giving_up = False
 
     def _table(self, services: Mapping[str, object]) -> dict[bytes, _Endpoint]:
@@ -91,7 +89,8 @@ class Dispatcher:
         for name, service in services.items():
             for method in wire.services[name].values():
                 asked = self if method.name == HEALTH else service
-                endpoint = table[method.wire_name] = _Endpoint(asked, method, self.metrics)
+                numbers = self.metrics.of(name, method.name)
+                endpoint = table[method.wire_name] = _Endpoint(asked, method, numbers)
                 if len(services) == 1:
                     table[method.name.encode()] = endpoint
         return table
@@ -123,10 +122,10 @@ class Dispatcher:
         try:
             context, request = method.decode_call(payload, message.body_at)
         except Refusal as refusal:
-            endpoint.numbers.count("refused")
+            endpoint.numbers.counted["refused"] += 1
             reply(method.encode_refusal(sequence_id, refusal))
         except wire.Unreadable as error:
-            endpoint.numbers.count("unreadable")
+            endpoint.numbers.counted["unreadable"] += 1
             text = f"the call cannot be read: {error}"
             reply(wire.encode_application_error(message.name, sequence_id, wire.PROTOCOL_ERROR, text))
         else:
@@ -148,19 +147,12 @@ class Dispatcher:
             self._turn_away(call, error)
 
     def _turn_away(self, call: _Call, error: Unavailable) -> None:
-        self.metrics.turned_away(call.caller_class, error.code)
+        self.metrics.turned_away[call.caller_class, error.code] += 1
         call.answer("unavailable", call.endpoint.codec.encode_unavailable(call.sequence_id, error))
 
     def _begin(self, call: _Call) -> None:
-        task = self._loop.create_task(self._carry_out(call))
-        self._tasks.add(task)
-        self._idle.clear()
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not self._tasks:
-            self._idle.set()
+        call.task = self._loop.create_task(self._carry_out(call))
+        self._tasks.add(call.task)
 
     async def _carry_out(self, call: _Call) -> None:
         numbers, gate = call.endpoint.numbers, self._gates[call.caller_class]
@@ -183,6 +175,7 @@ class Dispatcher:
             numbers.running -= 1
             if (successor := gate.leave()) is not None:
                 self._begin(successor)
+            self._tasks.discard(call.task)
 
     async def _answer(self, call: _Call) -> tuple[Outcome, bytes]:
         """Carry the call out. Whatever comes of it is an answer."""
@@ -221,13 +214,15 @@ class Dispatcher:
                 self._turn_away(call, _draining())
 
     async def idle(self) -> None:
-        """Until no call is under way."""
-        await self._idle.wait()
+        """Until no call is under way; after `drain`, none begins any more."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
 
     async def give_up(self) -> int:
         """End what is still under way as the end of the process would. Returns how many calls that were."""
         self._giving_up = True
         left = [*self._tasks]
+        self._tasks.clear()
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)

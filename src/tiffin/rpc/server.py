@@ -165,7 +165,7 @@ class _Connection(asyncio.Protocol):
     def _break(self, why: str) -> None:
         """The client breaks the protocol: nothing it sends from here on can be told apart."""
         _log.warning("rpc_connection_broken", why=why)
-        self._dispatcher.metrics.connection_broken()
+        self._dispatcher.metrics.connections_broken += 1
         self.close()
         self._loop.call_later(CLOSE_S, self.abort)
 
