@@ -149,7 +149,7 @@ async def _once(
         return await answer
     except asyncio.CancelledError:
         connection.give_up(number)
-        if not answer.cancelled():
+        if answer.done() and not answer.cancelled():
             answer.exception()  # it came in the same moment, and nobody wants it
         raise
 
