@@ -299,6 +299,68 @@ struct HoldRef {
 struct Empty {
 }
 
+struct SearchRestaurants {
+  1: optional double latitude (ge = "-90", le = "90"),
+  2: optional double longitude (ge = "-180", le = "180"),
+  3: optional i32 radius_m = 5000 (ge = "1", le = "50000"),
+  4: optional string name (doc = "Names that have this in them; case and accents do not matter.", min_length = "1", max_length = "100"),
+  5: optional bool open_now = false (doc = "Only restaurants that take orders at this moment."),
+  6: optional bool delivers = false (doc = "Only restaurants whose delivery area covers the point."),
+  7: optional string sort (doc = "By distance if there is a point, unless told; by name, those that begin with the name first.", one_of = "distance name"),
+  8: optional string cursor (max_length = "400"),
+  9: optional i32 limit = 20 (ge = "1", le = "50"),
+}
+
+struct FoundRestaurant {
+  1: required string id,
+  2: required string name,
+  3: required base.Place place,
+  4: required bool open (doc = "Takes orders at this moment."),
+  5: required string currency,
+  6: required i64 delivery_fee (doc = "Minor units: to the point, if there is one."),
+  7: required i64 minimum_subtotal (doc = "Minor units."),
+  8: required i32 preparation_minutes,
+  9: optional i32 distance_m,
+}
+
+struct SearchPage {
+  1: required list<FoundRestaurant> restaurants,
+  2: optional string next_cursor (doc = "A page may be short, or even empty, and not be the last: the last one has no next."),
+}
+
+struct ImportMenu {
+  1: required string restaurant_id (pattern = "^[A-Za-z0-9_.:-]{1,64}$"),
+  2: required string format (one_of = "csv json"),
+  3: required string mode (doc = "all: nothing changes if anything is refused. valid: what is not refused becomes the menu.", one_of = "all valid"),
+  4: required string text (doc = "The file.", max_length = "2000000"),
+}
+
+struct RefusedRow {
+  1: required i32 line (doc = "Line of a CSV file; place in the list of a JSON document. From 1."),
+  2: optional string item_id (doc = "The dish that is not taken for this."),
+  3: required string field,
+  4: required string reason,
+}
+
+struct ImportReport {
+  1: required bool applied (doc = "Whether the menu is now what the file says, as far as it was not refused."),
+  2: required i32 version (doc = "Of the menu as it now is."),
+  3: required i32 taken (doc = "Dishes of the file that are good."),
+  4: required i32 refused_total,
+  5: required list<RefusedRow> refused (doc = "The first 500."),
+}
+
+struct ExportMenu {
+  1: required string restaurant_id (pattern = "^[A-Za-z0-9_.:-]{1,64}$"),
+  2: optional string format = "csv" (one_of = "csv json"),
+}
+
+struct MenuFile {
+  1: required string restaurant_id,
+  2: required i32 version,
+  3: required string text (doc = "The file: imported again, it makes the same menu.", max_length = "8000000"),
+}
+
 service Restaurants extends base.Health {
   Restaurant create(1: base.CallContext context, 2: CreateRestaurant request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Register a restaurant. The same input again gives the same answer.", repeat = "safe"),
@@ -328,6 +390,12 @@ service Restaurants extends base.Health {
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Replace the menu."),
   Menu get_menu(1: base.CallContext context, 2: RestaurantRef request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "The menu.", repeat = "safe"),
+  ImportReport import_menu(1: base.CallContext context, 2: ImportMenu request)
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Replace the menu by a file's, and say what of it was refused."),
+  MenuFile export_menu(1: base.CallContext context, 2: ExportMenu request)
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "The menu as a file.", repeat = "safe"),
+  SearchPage search(1: base.CallContext context, 2: SearchRestaurants request)
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Restaurants near a point, open now, by name.", repeat = "safe"),
   Stock add_stock(1: base.CallContext context, 2: AddStock request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Add portions of a limited dish, or take some off. Again with the same key is the same.", repeat = "safe"),
   Stock get_stock(1: base.CallContext context, 2: RestaurantRef request)

@@ -26,6 +26,7 @@ PUBLIC = {
     "GET /v1/restaurants": "anybody may look for a restaurant",
     "GET /v1/restaurants/{restaurant_id}": "anybody may look at a restaurant",
     "GET /v1/restaurants/{restaurant_id}/menu": "anybody may read a menu",
+    "GET /v1/search/restaurants": "anybody may look for a restaurant",
     "POST /v1/quotes": "anybody may ask for a price",
 }
 """Show what carries a tenant's public mark, to anybody. Nothing ever shows a private one."""

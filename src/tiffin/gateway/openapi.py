@@ -39,6 +39,8 @@ EXAMPLES: Mapping[str, object] = {
     "customer_id": "customer-1",
     "delivery_fee": 4900,
     "expected_version": 1,
+    "format": "csv",
+    "mode": "all",
     "idempotency_key": "my-first-order",
     "item_id": "bandeja",
     "label": "Home",

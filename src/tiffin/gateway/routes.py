@@ -85,6 +85,7 @@ ROUTES: tuple[Route, ...] = (
     # restaurants
     Route("POST", "/v1/restaurants", (OPERATOR,), "Restaurants.create", 201),
     Route("GET", "/v1/restaurants", ANYONE, "Restaurants.list_all"),
+    Route("GET", "/v1/search/restaurants", ANYONE, "Restaurants.search"),
     Route("GET", "/v1/restaurants/{restaurant_id}", ANYONE, "Restaurants.get"),
     Route("PUT", "/v1/restaurants/{restaurant_id}/hours", (RESTAURANT, OPERATOR), "Restaurants.set_hours"),
     Route("PUT", "/v1/restaurants/{restaurant_id}/accepting", (RESTAURANT, OPERATOR),
@@ -105,6 +106,10 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/restaurants/{restaurant_id}/menu", ANYONE, "Restaurants.get_menu"),
     Route("PUT", "/v1/restaurants/{restaurant_id}/menu", (RESTAURANT, OPERATOR), "Restaurants.set_menu",
           body_bytes_max=1024 * 1024),
+    Route("GET", "/v1/restaurants/{restaurant_id}/menu/export", (RESTAURANT, OPERATOR),
+          "Restaurants.export_menu"),
+    Route("POST", "/v1/restaurants/{restaurant_id}/menu/import", (RESTAURANT, OPERATOR),
+          "Restaurants.import_menu", body_bytes_max=4 * 1024 * 1024),
     Route("GET", "/v1/restaurants/{restaurant_id}/stock", (RESTAURANT, OPERATOR), "Restaurants.get_stock"),
     Route("POST", "/v1/restaurants/{restaurant_id}/stock", (RESTAURANT, OPERATOR), "Restaurants.add_stock",
           headers={"idempotency_key": "Idempotency-Key"}),

@@ -4,6 +4,7 @@ The C codec knows types only. Written as JSON and read by the gateway's decoder,
 there is (pattern, length, bounds, one of, items), whoever sent it.
 """
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -27,10 +28,25 @@ def checked(decode: Callable[[bytes], Any], value: msgspec.Struct, payload: byte
     refuse_escaped_nul(text)
     if not text.isascii() and text.count(_REPLACED) > payload.count(_REPLACED):
         raise Refusal("invalid_request", "text is not UTF-8")
+    if b"null" in text and not _is_finite(value):
+        raise Refusal("invalid_request", "a number is not finite")
     try:
         return decode(text)
     except msgspec.ValidationError as error:
         raise misshapen(error) from None
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether no number in it is NaN or infinite: JSON writes those as null, which an optional field may be."""
+    match value:
+        case float():
+            return math.isfinite(value)
+        case list():
+            return all(_is_finite(each) for each in value)  # pyright: ignore[reportUnknownVariableType]
+        case msgspec.Struct():
+            return all(_is_finite(getattr(value, name)) for name in value.__struct_fields__)
+        case _:
+            return True
 
 
 def refuse_escaped_nul(text: bytes) -> None:

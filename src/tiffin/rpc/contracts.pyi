@@ -594,6 +594,60 @@ class HoldRef(msgspec.Struct, kw_only=True):
 class Empty(msgspec.Struct, kw_only=True):
     pass
 
+class SearchRestaurants(msgspec.Struct, kw_only=True):
+    latitude: float | None = None
+    longitude: float | None = None
+    radius_m: int = 5000
+    name: str | None = None
+    open_now: bool = False
+    delivers: bool = False
+    sort: Literal['distance', 'name'] | None = None
+    cursor: str | None = None
+    limit: int = 20
+
+class FoundRestaurant(msgspec.Struct, kw_only=True):
+    id: str
+    name: str
+    place: Place
+    open: bool
+    currency: str
+    delivery_fee: int
+    minimum_subtotal: int
+    preparation_minutes: int
+    distance_m: int | None = None
+
+class SearchPage(msgspec.Struct, kw_only=True):
+    restaurants: list[FoundRestaurant]
+    next_cursor: str | None = None
+
+class ImportMenu(msgspec.Struct, kw_only=True):
+    restaurant_id: str
+    format: Literal['csv', 'json']
+    mode: Literal['all', 'valid']
+    text: str
+
+class RefusedRow(msgspec.Struct, kw_only=True):
+    line: int
+    item_id: str | None = None
+    field: str
+    reason: str
+
+class ImportReport(msgspec.Struct, kw_only=True):
+    applied: bool
+    version: int
+    taken: int
+    refused_total: int
+    refused: list[RefusedRow]
+
+class ExportMenu(msgspec.Struct, kw_only=True):
+    restaurant_id: str
+    format: Literal['csv', 'json'] = 'csv'
+
+class MenuFile(msgspec.Struct, kw_only=True):
+    restaurant_id: str
+    version: int
+    text: str
+
 class Customer(msgspec.Struct, kw_only=True):
     id: str
     name: str
@@ -806,6 +860,9 @@ class Restaurants(Protocol):
     async def readiness(self, context: CallContext, request: RestaurantRef) -> Readiness: ...
     async def set_menu(self, context: CallContext, request: SetMenu) -> Menu: ...
     async def get_menu(self, context: CallContext, request: RestaurantRef) -> Menu: ...
+    async def import_menu(self, context: CallContext, request: ImportMenu) -> ImportReport: ...
+    async def export_menu(self, context: CallContext, request: ExportMenu) -> MenuFile: ...
+    async def search(self, context: CallContext, request: SearchRestaurants) -> SearchPage: ...
     async def add_stock(self, context: CallContext, request: AddStock) -> Stock: ...
     async def get_stock(self, context: CallContext, request: RestaurantRef) -> Stock: ...
     async def price(self, context: CallContext, request: PriceBasket) -> PricedBasket: ...

@@ -1,4 +1,5 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -6,7 +7,7 @@ from hypothesis import strategies as st
 
 from tiffin.primitives.errors import Refusal
 from tiffin.rpc import contracts as c
-from tiffin.services.restaurants.hours import Schedule, check_hours, check_time_zone
+from tiffin.services.restaurants.hours import Schedule, check_hours, check_special_days, check_time_zone
 from unit.restaurants.samples import hours
 
 MON, TUE, SAT, SUN = 0, 1, 5, 6
@@ -101,6 +102,82 @@ def test_a_closed_restaurant_knows_when_it_opens_next(
     assert Schedule(open_hours, zone).next_opening(utc(after)) == (utc(opens_at) if opens_at else None)
 
 
+def special(date: str, *ranges: tuple[str, str]) -> c.SpecialDay:
+    return c.SpecialDay(date=date, hours=[c.DayHours(opens=opens, closes=closes) for opens, closes in ranges])
+
+
+NIGHTS = hours(EVERY, "20:00", "02:00")
+
+
+# 2026-06-01 is a Monday.
+@pytest.mark.parametrize(
+    ("days", "at", "is_open"),
+    [
+        # what opened the evening before still closes when it closes; nothing opens on the day
+        ([special("2026-06-02")], "2026-06-02T01:59", True),
+        ([special("2026-06-02")], "2026-06-02T20:00", False),
+        ([special("2026-06-02")], "2026-06-03T01:59", False),
+        ([special("2026-06-02")], "2026-06-03T20:00", True),
+        # hours of the day's own, over midnight
+        ([special("2026-06-02", ("10:00", "12:00"), ("22:00", "03:00"))], "2026-06-02T10:00", True),
+        ([special("2026-06-02", ("10:00", "12:00"), ("22:00", "03:00"))], "2026-06-02T12:00", False),
+        ([special("2026-06-02", ("10:00", "12:00"), ("22:00", "03:00"))], "2026-06-02T21:00", False),
+        ([special("2026-06-02", ("10:00", "12:00"), ("22:00", "03:00"))], "2026-06-03T02:59", True),
+        ([special("2026-06-02", ("10:00", "12:00"), ("22:00", "03:00"))], "2026-06-03T03:00", False),
+        # two in a row, and one of a whole day
+        ([special("2026-06-02"), special("2026-06-03")], "2026-06-03T01:00", False),
+        ([special("2026-06-02", ("00:00", "24:00"))], "2026-06-02T23:59", True),
+        ([special("2026-06-02", ("00:00", "24:00"))], "2026-06-03T00:00", False),
+        # a year later it is an ordinary day
+        ([special("2026-06-02")], "2027-06-02T20:00", True),
+    ],
+)
+def test_a_special_day_replaces_what_opens_on_it(days: list[c.SpecialDay], at: str, is_open: bool):
+    assert Schedule(NIGHTS, "UTC", days).is_open(utc(at)) is is_open
+
+
+@pytest.mark.parametrize(
+    ("open_hours", "days", "after", "opens_at"),
+    [
+        (NIGHTS, [special("2026-06-01")], "2026-06-01T12:00", "2026-06-02T20:00"),
+        (NIGHTS, [special("2026-06-01", ("13:00", "14:00"))], "2026-06-01T12:00", "2026-06-01T13:00"),
+        (NIGHTS, [special(f"2026-06-{day:02}") for day in range(1, 31)], "2026-06-01T12:00",
+         "2026-07-01T20:00"),
+        ([], [special("2026-12-24", ("18:00", "22:00"))], "2026-06-01T12:00", "2026-12-24T18:00"),
+        ([], [special("2026-05-31", ("18:00", "22:00"))], "2026-06-01T12:00", None),
+    ],
+)  # fmt: skip
+def test_the_next_opening_knows_special_days(
+    open_hours: list[c.OpeningHours], days: list[c.SpecialDay], after: str, opens_at: str | None
+):
+    opening = Schedule(open_hours, "UTC", days).next_opening(utc(after))
+    assert opening == (utc(opens_at) if opens_at else None)
+
+
+def test_a_night_that_the_clock_is_put_back_in_opens_again():
+    """Berlin: 02:30 comes, then 03:00 is 02:00 again, and the hours until 02:30 begin once more."""
+    schedule = Schedule(hours([SAT], "22:00", "02:30"), "Europe/Berlin")
+    assert not schedule.is_open(utc("2026-10-25T00:45"))
+    assert schedule.next_opening(utc("2026-10-25T00:45")) == utc("2026-10-25T01:00")
+
+
+@pytest.mark.parametrize(
+    ("days", "told"),
+    [
+        ([special("2026-02-30")], "2026-02-30"),
+        ([special("0000-01-01")], "0000-01-01"),
+        ([special("9999-12-31")], "9999-12-31"),
+        ([special("2026-01-01"), special("2026-01-02"), special("2026-01-01")], "2026-01-01"),
+        ([special("2026-01-01", ("09:00", "09:00"))], "2026-01-01"),
+    ],
+)
+def test_special_days_that_make_no_sense_are_refused_by_date(days: list[c.SpecialDay], told: str):
+    check_special_days([special("2026-01-01", ("22:00", "02:00")), special("2028-02-29")])
+    with pytest.raises(Refusal) as refused:
+        check_special_days(days)
+    assert (refused.value.code, refused.value.details["date"]) == ("invalid_request", told)
+
+
 readings = st.builds("{:02}:{:02}".format, st.integers(0, 23), st.integers(0, 59))
 any_hours = st.builds(
     c.OpeningHours, weekday=st.integers(0, 6), opens=readings, closes=readings | st.just("24:00")
@@ -111,11 +188,48 @@ zones = st.sampled_from(
 moments = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC))
 
 
-@given(st.lists(any_hours, max_size=6), zones, moments)
-def test_the_next_opening_is_open_and_nothing_before_it_is(
-    open_hours: list[c.OpeningHours], zone: str, at: datetime
+any_days = st.lists(
+    st.builds(
+        special,
+        st.dates(date(2026, 1, 1), date(2027, 1, 8)).map(str),
+        st.tuples(readings, readings | st.just("24:00")).filter(lambda each: each[0] != each[1]),
+    )
+    | st.builds(special, st.dates(date(2026, 1, 1), date(2027, 1, 8)).map(str)),
+    max_size=8,
+    unique_by=lambda day: day.date,
+)
+
+
+def open_by_the_book(
+    open_hours: list[c.OpeningHours], days: list[c.SpecialDay], zone: str, at: datetime
+) -> bool:
+    """The rules in the plainest words: what opened today or yesterday, and has not closed."""
+    wall = at.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    for back in (0, 1):
+        day = wall.date() - timedelta(days=back)
+        own = [each for each in days if each.date == str(day)]
+        opened = own[0].hours if own else [each for each in open_hours if each.weekday == day.weekday()]
+        for each in opened:
+            opens = datetime.combine(day, time.fromisoformat(each.opens))
+            later = each.closes == "24:00" or each.closes <= each.opens
+            closes = datetime.combine(day, time.fromisoformat(each.closes.replace("24:00", "00:00")))
+            if opens <= wall < closes + timedelta(days=later):
+                return True
+    return False
+
+
+@given(st.lists(any_hours, max_size=6), any_days, zones, moments)
+def test_open_is_what_the_rules_say(
+    open_hours: list[c.OpeningHours], days: list[c.SpecialDay], zone: str, at: datetime
 ):
-    schedule = Schedule(open_hours, zone)
+    assert Schedule(open_hours, zone, days).is_open(at) is open_by_the_book(open_hours, days, zone, at)
+
+
+@given(st.lists(any_hours, max_size=6), any_days, zones, moments)
+def test_the_next_opening_is_open_and_nothing_before_it_is(
+    open_hours: list[c.OpeningHours], days: list[c.SpecialDay], zone: str, at: datetime
+):
+    schedule = Schedule(open_hours, zone, days)
     if schedule.is_open(at):
         return
     opening = schedule.next_opening(at)

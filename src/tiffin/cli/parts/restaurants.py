@@ -33,6 +33,7 @@ async def open_restaurants(ground: Ground, peers: Peers) -> AsyncGenerator[Part]
         return [
             *consume(Consumer(reader.name, reader.handle, EFFECTS_GATHER_S), ground),
             every(FORGET_INTERVAL_S, "restaurants.holdings", forget_holdings),
+            service.directory.run(),
             *(follow(node, CHANGES, service.forget) for node in ground.nodes),
         ]
 

@@ -92,11 +92,16 @@ def make_price_list(restaurant: c.Restaurant, card: Card) -> PriceList:
 
 
 def tidied(items: Iterable[c.MenuItem], categories: Iterable[c.MenuCategory] | None) -> Card:
-    """The menu with an empty list wherever one may be, or none, written as none: equal menus are the same."""
+    """The menu with everything that has a default said in one way: menus that mean the same are the same."""
     return Card(
         [
             msgspec.structs.replace(
-                item, options=item.options or None, option_groups=item.option_groups or None,
+                item, available=item.available is not False, limited=item.limited is True,
+                options=[_tidied_option(option) for option in item.options or ()] or None,
+                option_groups=[
+                    msgspec.structs.replace(group, choose_min=group.choose_min or 0)
+                    for group in item.option_groups or ()
+                ] or None,
                 windows=_tidied(item.windows),
             )
             for item in items
@@ -160,6 +165,12 @@ def _make_dish(item: c.MenuItem, of_category: Mapping[str, Week]) -> Dish:
         tuple(week for week in weeks if week is not None), item.preparation_minutes or 0,
         item.daily_portions or 0,
     )  # fmt: skip
+
+
+def _tidied_option(option: c.OptionChoice) -> c.OptionChoice:
+    return msgspec.structs.replace(
+        option, quantity_max=option.quantity_max or 1, available=option.available is not False
+    )
 
 
 def _tidied(windows: Sequence[c.AvailabilityWindow] | None) -> list[c.AvailabilityWindow] | None:

@@ -109,3 +109,19 @@ SELECT coalesce(s.shard, h.shard) AS shard, coalesce(s.restaurant_id, h.restaura
        ) h USING (shard, restaurant_id, item_id)
  WHERE s.received IS DISTINCT FROM s.on_hand + coalesce(h.sold, 0) OR s.on_hand < 0 OR s.on_hand IS NULL
  ORDER BY 1, 2, 3;
+
+-- name: live_versions
+-- A page of a node's live restaurants, by id: only what it takes to see whether one has changed.
+SELECT id, version
+  FROM restaurants.restaurants
+ WHERE shard = ANY($1::smallint[]) AND id > $2 AND status = 'live'
+ ORDER BY id LIMIT $3;
+
+-- name: live_restaurants
+-- Those of many restaurants that are live, without their menus. OFFSET 0: see held_orders.
+SELECT found.id, found.version, found.restaurant
+  FROM unnest($1::smallint[], $2::text[]) AS wanted (shard, id),
+       LATERAL (SELECT r.id, r.version, r.restaurant
+                  FROM restaurants.restaurants r
+                 WHERE r.shard = wanted.shard AND r.id = wanted.id AND r.status = 'live'
+                OFFSET 0) AS found;

@@ -11,20 +11,24 @@ from tiffin.primitives.clock import Clock, to_text
 from tiffin.primitives.errors import Refusal
 from tiffin.primitives.money import EXPONENTS
 from tiffin.rpc import contracts as c
+from tiffin.rpc.context import remaining_s
 from tiffin.services.restaurants import onboarding
 from tiffin.services.restaurants.delivery import check_delivery
+from tiffin.services.restaurants.directory import Directory
 from tiffin.services.restaurants.geography import check_place
 from tiffin.services.restaurants.hours import check_hours, check_special_days, check_time_zone
 from tiffin.services.restaurants.menu import Card, check_menu, tidied
+from tiffin.services.restaurants.menu_file import make_report, read_menu, write_menu
 from tiffin.services.restaurants.portions import Portions
 from tiffin.services.restaurants.pricing import parse_moment, price_basket
 from tiffin.services.restaurants.records import Records, check_caller, is_own, not_found
+from tiffin.services.restaurants.searching import parse_search, to_page
 from tiffin.services.restaurants.stock_store import StockStore
 from tiffin.services.restaurants.store import RestaurantStore, Stored
 from tiffin.sharding.router import Router
 
 CHANGES = "tiffin_restaurants"
-"""The channel on which every node says whose row has changed; `forget` is for whoever listens."""
+"""The channel on which every node says whose row is new or has changed; `forget` is for whoever listens."""
 PAGE_DEFAULT = 20
 PAGE_MAX = 200
 
@@ -39,6 +43,7 @@ class RestaurantsService:
         self._store = RestaurantStore(router)
         self._clock = clock
         self._records = Records(self._store, clock)
+        self.directory = Directory(router)
         portions = Portions(self._records, stock, clock)
         self.add_stock, self.get_stock = portions.add, portions.show
         self.hold, self.sell, self.release = portions.hold, portions.sell, portions.release
@@ -46,6 +51,7 @@ class RestaurantsService:
     def forget(self, restaurant_id: str) -> None:
         """A restaurant has changed, here or elsewhere: the next use reads it again."""
         self._records.forget(restaurant_id)
+        self.directory.heard(restaurant_id)
 
     async def create(self, context: c.CallContext, request: c.CreateRestaurant) -> c.Restaurant:
         """Register a restaurant. The same request again is answered with the restaurant as it is now.
@@ -176,6 +182,32 @@ class RestaurantsService:
         """The menu, at most `FRESH_MS` old."""
         stored = await self._visible(context, request.restaurant_id)
         return _menu(stored.restaurant, stored.card)
+
+    async def import_menu(self, context: c.CallContext, request: c.ImportMenu) -> c.ImportReport:
+        """Replace the menu by a file's, whole or not at all, and say what of the file was refused."""
+        check_caller(context, request.restaurant_id)
+        reading = read_menu(request.text, request.format)
+        if not reading.may_apply(request.mode):
+            kept = (await self._records.load(request.restaurant_id)).restaurant
+            return make_report(reading, applied=False, version=kept.menu_version)
+        check_menu(reading.card)
+        restaurant = await self._replace_menu(request.restaurant_id, reading.card)
+        return make_report(reading, applied=True, version=restaurant.menu_version)
+
+    async def export_menu(self, context: c.CallContext, request: c.ExportMenu) -> c.MenuFile:
+        """The menu as a file that, imported again, makes the same menu."""
+        check_caller(context, request.restaurant_id)
+        stored = await self._records.load(request.restaurant_id)
+        return c.MenuFile(
+            restaurant_id=request.restaurant_id,
+            version=stored.restaurant.menu_version,
+            text=write_menu(stored.card, request.format or "csv"),
+        )
+
+    async def search(self, context: c.CallContext, request: c.SearchRestaurants) -> c.SearchPage:
+        """Live restaurants, from memory: changes are seen as soon as they are heard of."""
+        query = parse_search(request, self._clock())
+        return to_page(await self.directory.search(query, remaining_s(context, self._clock)))
 
     async def price(self, context: c.CallContext, request: c.PriceBasket) -> c.PricedBasket:
         """What a basket costs, by a menu at most `FRESH_MS` old. Does not look at stock: `hold` does."""

@@ -1,5 +1,6 @@
 """A week's recurring ranges of minutes: opening hours, and the hours at which a dish is to be had."""
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -15,15 +16,19 @@ Range = tuple[int, int]
 
 
 class Week:
-    """Ranges of minutes of the week, Monday 00:00 being 0, made for asking. They may run over its end."""
+    """Ranges of minutes of the week, Monday 00:00 being 0, made for asking. They may run over its end.
 
-    __slots__ = ("_ends", "_ranges", "_starts")
+    Kept in arrays: a process has a hundred thousand of these, and the garbage collector looks into lists.
+    """
+
+    __slots__ = ("_ends", "_given", "_starts")
 
     def __init__(self, ranges: Iterable[Range]) -> None:
-        self._ranges = sorted(set(ranges))
-        merged = _merge(self._ranges)
-        self._starts = [start for start, _ in merged]
-        self._ends = [end for _, end in merged]
+        given = sorted(set(ranges))
+        merged = _merge(given)
+        self._given = array("h", [minute for each in given for minute in each])
+        self._starts = array("h", [start for start, _ in merged])
+        self._ends = array("h", [end for _, end in merged])
 
     def covers(self, wall: datetime) -> bool:
         """Whether the minute of this reading is in one of the ranges."""
@@ -36,7 +41,7 @@ class Week:
         midnight = weekday * DAY
         return [
             (start - midnight, end - midnight)
-            for start, end in self._ranges
+            for start, end in zip(self._given[::2], self._given[1::2], strict=True)
             if midnight <= start < midnight + DAY
         ]
 
