@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 from tiffin.cli.addresses import free_addresses
+from tiffin.cli.health import ask
 from tiffin.cli.parts import PARTS
 from tiffin.cli.roll import Entry, read_roll
 from tiffin_process import TiffinProcess
@@ -49,9 +50,9 @@ class ProcessPlatform(TiffinProcess):
             await asyncio.sleep(0.05)
 
     def family(self) -> list[psutil.Process]:
-        """The supervisor's children, the postmaster apart."""
+        """The supervisor's children and theirs. (The postmaster is nobody's child.)"""
         assert self._process is not None
-        return psutil.Process(self._process.pid).children()
+        return psutil.Process(self._process.pid).children(recursive=True)
 
 
 class ByHand(TiffinProcess):
@@ -63,6 +64,7 @@ class ByHand(TiffinProcess):
         addresses = free_addresses(("sandbox", *PARTS, "orders again", "gateway"))
         self._port = int(addresses.pop("gateway").rpartition(":")[2])
         self.second = addresses.pop("orders again")
+        self.addresses = [*addresses.items(), ("orders", self.second), ("gateway", f"127.0.0.1:{self._port}")]
         lines = [f"server.port = {self._port}", f'nodes.north = "{database_url}"']
         for service, address in addresses.items():
             several = [address, self.second] if service == "orders" else [address]
@@ -84,6 +86,14 @@ class ByHand(TiffinProcess):
         for name in ("sandbox", *PARTS, "gateway"):
             self.serve(name)
         self.serve("second", "orders", "--listen", self.second)
+
+    async def until_all_serve(self) -> None:
+        """Until every process says that it serves."""
+        until = time.monotonic() + DEADLINE_S
+        for service, address in self.addresses:
+            while (await ask(service, address)).state != "serving":
+                assert time.monotonic() < until, f"{service} at {address} does not serve"
+                await asyncio.sleep(0.05)
 
     def stop_all(self) -> dict[str, int]:
         """SIGTERM; the exit codes of those that had not ended."""

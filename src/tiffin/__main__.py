@@ -2,4 +2,5 @@
 
 from tiffin.cli import main
 
-main()
+if __name__ == "__main__":  # supervised processes load this module, too
+    main()

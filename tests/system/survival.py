@@ -18,12 +18,18 @@ PAYMENT_S = 20
 
 
 async def survives(
-    process: TiffinProcess, orders: int, seed: int, disturb: Callable[[], Awaitable[None]]
+    process: TiffinProcess,
+    orders: int,
+    seed: int,
+    disturb: Callable[[], Awaitable[None]],
+    payment_s: int = PAYMENT_S,
 ) -> Counter[str]:
-    """Replay a day while `disturb` runs, which must be over before the day is. The audit has to be clean."""
+    """Replay a day while `disturb` runs, which must be over before the day is. The audit has to be clean.
+
+    `payment_s` is the process's own deadline for payments."""
     journal = process.data_directory / "journal"
     with process:
-        drive = Drive(f"seed-{seed}", deadlines=Deadlines(payment_s=PAYMENT_S), journal=journal)
+        drive = Drive(f"seed-{seed}", deadlines=Deadlines(payment_s=payment_s), journal=journal)
         driven = asyncio.create_task(
             replay(process.url, process.mint, demo_day(orders, seed), drive, lambda: datetime.now(UTC))
         )

@@ -2,7 +2,7 @@
 
 The supervisor owns the databases: it starts the embedded server, migrates, makes the roles and keeps the
 log's days. It serves nothing itself. Its children stop when it stops, in the reverse order of their start,
-and also when it is killed: their standard input ends.
+and also when it is killed.
 """
 
 import asyncio
