@@ -1,6 +1,7 @@
 """From a message to somebody's phone, or to the reason why not."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import pytest
@@ -171,6 +172,22 @@ async def test_processes_that_send_at_once_hand_each_message_over_once(desk: Des
     await run_together([desk.sender() for _ in range(4)], desk.router.nodes)
     assert len(desk.provider.parcels) == len(people)
     assert {(await desk.message(person)).state for person in people} == {"sent"}
+
+
+async def test_what_another_process_is_claiming_holds_nobody_up(desk: Desk) -> None:
+    people = [desk.customer() for _ in range(8)]
+    for person in people:
+        await desk.send_order_message(person)
+    claimed = people[0]
+    query = "SELECT 1 FROM notifications.due WHERE person_id = $1 FOR UPDATE"
+    async with AsyncExitStack() as stack:
+        for node in desk.router.nodes:
+            connection = await stack.enter_async_context(node.transaction())
+            await connection.fetch(query, claimed)
+        async with asyncio.timeout(5):
+            await desk.run()
+        states = [(await desk.message(person)).state for person in people]
+        assert states == ["waiting"] + ["sent"] * 7
 
 
 async def test_a_message_that_waited_for_its_turn_beyond_its_lease_is_left_to_the_next_claim(
