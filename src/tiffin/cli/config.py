@@ -8,6 +8,7 @@
     host = "127.0.0.1"
     port = 8080
     url = "http://10.0.0.5:8080"    # where others reach it, if that is not its host and port
+    trusted_proxies = ["10.0.0.0/8"] # whose X-Forwarded-For is believed: signing in is limited by address
 
     [services.orders]               # of each service, if it has processes of its own
     addresses = ["10.0.0.6:7003", "10.0.0.7:7003"]
@@ -51,6 +52,10 @@ ServiceAddress = Annotated[str, msgspec.Meta(pattern=r"^[^:/ ]+:\d{1,5}$|^\[[0-9
 """`host:port`."""
 
 
+Network = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F:.]+(/[0-9]{1,3})?$")]
+"""`10.0.0.0/8`, or one address."""
+
+
 class ConfigError(Exception):
     """The configuration does not make sense; the message says where."""
 
@@ -62,6 +67,10 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8080
     """0: any free one."""
     url: str = ""
+    visits_per_minute: Annotated[int, msgspec.Meta(ge=1)] = 30
+    """Requests without a token, as for signing in, from one address; at each gateway."""
+    trusted_proxies: list[Network] = []
+    """Load balancers in front: their `X-Forwarded-For` says where a request comes from."""
 
     @property
     def own_url(self) -> str:

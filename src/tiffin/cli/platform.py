@@ -54,6 +54,6 @@ async def open_platform(config: Config, port: int) -> AsyncGenerator[Platform]:
             setattr(peers, name, part.service)
             parts.append(part)
         nodes = await stack.enter_async_context(enter_nodes(urls, "gateway", secret))
-        gateway = await stack.enter_async_context(open_gateway(nodes, peers))
+        gateway = await stack.enter_async_context(open_gateway(nodes, peers, config.server))
         await stack.enter_async_context(at_work(parts))
         yield Platform(gateway, len(owned.all), owned.postmaster)

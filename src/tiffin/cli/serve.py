@@ -79,7 +79,7 @@ async def _gateway(config: Config, listen: str | None) -> AsyncGenerator[str]:
         find_nodes(config) as found,
         enter_nodes(found.urls, "gateway", secret) as nodes,
         remote_peers(config) as peers,
-        open_gateway(nodes, peers) as gateway,
+        open_gateway(nodes, peers, config.server) as gateway,
     ):
         server = await serve_http(gateway, host, port)
         try:

@@ -40,6 +40,8 @@ class Limits:
     """A request that takes longer is logged."""
     visits_per_minute: int = 30
     """Requests without a token (signing in) from one address, and as many at once."""
+    trusted_proxies: Sequence[str] = ()
+    """Networks whose `X-Forwarded-For` is believed."""
     heartbeat_s: float = 15.0
 
 
@@ -54,7 +56,9 @@ class Gateway:
         self._clock = clock
         self._limits = limits
         self._load = Load(limits.in_flight_max)
-        self.callers = Callers(cast(c.Users, services["Users"]), clock, limits.visits_per_minute)
+        self.callers = Callers(
+            cast(c.Users, services["Users"]), clock, limits.visits_per_minute, limits.trusted_proxies
+        )
         self._streams = Streams(
             feed, cast(c.Orders, services["Orders"]), cast(c.Restaurants, services["Restaurants"]),
             self.callers, open_max=limits.streams_max, heartbeat_s=limits.heartbeat_s,

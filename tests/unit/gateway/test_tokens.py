@@ -41,6 +41,25 @@ async def test_another_secret_opens_nothing(clock: ManualClock, users: UsersStub
         await Tokens(users, clock).verify(token, clock().timestamp())
 
 
+async def test_no_other_text_than_the_token_itself_opens(clock: ManualClock, users: UsersStub) -> None:
+    """Every character of it replaced, left out, doubled: also where base64 has bits to spare."""
+    tokens, token = Tokens(users, clock), PlatformTokens(SECRET, clock).mint("customer", "ana", 60)
+    now_s = clock().timestamp()
+    others = {token[:at] + other + token[at + 1 :] for at in range(len(token)) for other in "Ab1_.!=\n"}
+    others |= {token[:at] + token[at + 1 :] for at in range(len(token))}
+    others |= {token[:at] + token[at] + token[at:] for at in range(len(token))}
+    others |= {
+        token[:-1] + other for other in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    }
+    others |= {token + other for other in ("=", ".", "\n", "A", "\0")}
+    others.discard(token)
+    assert len(others) > 2000
+    for other in others:
+        with pytest.raises(Refusal):
+            await tokens.verify(other, now_s)
+    assert (await tokens.verify(token, now_s)).id == "ana"
+
+
 async def test_who_acts_for_a_restaurant_comes_along(clock: ManualClock, users: UsersStub) -> None:
     users.keys.append(OTHER.public_key())
     token = of_session(clock, role="restaurant", id="roma", person="p-1", access="manager")

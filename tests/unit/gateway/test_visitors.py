@@ -1,3 +1,5 @@
+from ipaddress import ip_network
+
 import pytest
 
 from tiffin.gateway import visitors
@@ -62,6 +64,27 @@ def test_a_subscriber_is_one_address_however_many_they_have(host: str, address: 
     async def nothing(*_: object) -> None: ...
 
     exchange = Exchange({"headers": [], "client": (host, 1)}, nothing, nothing, 0.0)  # type: ignore[arg-type]
-    assert client_address(exchange) == address
+    assert client_address(exchange, []) == address
     exchange.scope["client"] = None
-    assert client_address(exchange) == "unknown"
+    assert client_address(exchange, []) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "address"),
+    [
+        (b"198.51.100.9", "198.51.100.9"), (b"203.0.113.1, 198.51.100.9", "198.51.100.9"),
+        (b"203.0.113.1, 198.51.100.9, 10.1.2.3", "198.51.100.9"), (b"10.9.9.9", "10.9.9.9"),
+        (b"", "10.0.0.1"), (b"nonsense", "10.0.0.1"), (b"198.51.100.9, nonsense", "10.0.0.1"),
+        (b"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+    ],
+)  # fmt: skip
+def test_a_trusted_proxy_says_where_a_request_comes_from_and_nobody_else(
+    forwarded: bytes, address: str
+) -> None:
+    async def nothing(*_: object) -> None: ...
+
+    headers = [(b"x-forwarded-for", forwarded)]
+    scope = {"headers": headers, "client": ("10.0.0.1", 1)}
+    exchange = Exchange(scope, nothing, nothing, 0.0)  # type: ignore[arg-type]
+    assert client_address(exchange, [ip_network("10.0.0.0/8")]) == address
+    assert client_address(exchange, []) == "10.0.0.1"

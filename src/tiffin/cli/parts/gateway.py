@@ -9,9 +9,10 @@ from prometheus_client import REGISTRY
 
 from tiffin.cli.background import every
 from tiffin.cli.clock import utc_now
+from tiffin.cli.config import Server
 from tiffin.cli.parts.part import Peers
 from tiffin.events.live import LiveFeed
-from tiffin.gateway.app import Gateway
+from tiffin.gateway.app import Gateway, Limits
 from tiffin.storage.node import Node
 
 VERIFICATION_INTERVAL_S = 2.0
@@ -19,7 +20,7 @@ VERIFICATION_INTERVAL_S = 2.0
 
 
 @asynccontextmanager
-async def open_gateway(nodes: Sequence[Node], peers: Peers) -> AsyncGenerator[Gateway]:
+async def open_gateway(nodes: Sequence[Node], peers: Peers, server: Server) -> AsyncGenerator[Gateway]:
     """HTTP in front of the services. `nodes` as the gateway's role enters them: for the live streams."""
     feed = LiveFeed(nodes)
     services = {
@@ -30,7 +31,8 @@ async def open_gateway(nodes: Sequence[Node], peers: Peers) -> AsyncGenerator[Ga
     async def is_ready() -> None:
         await asyncio.gather(*(node.fetchrow("SELECT 1") for node in nodes))
 
-    gateway = Gateway(services, utc_now, feed=feed, ready=is_ready, registry=REGISTRY)
+    limits = Limits(visits_per_minute=server.visits_per_minute, trusted_proxies=server.trusted_proxies)
+    gateway = Gateway(services, utc_now, feed=feed, ready=is_ready, registry=REGISTRY, limits=limits)
     refreshing = asyncio.create_task(
         every(VERIFICATION_INTERVAL_S, "gateway.verification", partial(_refresh, gateway))
     )
