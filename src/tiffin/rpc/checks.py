@@ -1,43 +1,47 @@
 """The limits of the IDL, for what came over Thrift: exactly the checks that JSON gets at the gateway.
 
-The C codec knows types only. Written as JSON and read by the gateway's decoder, a call passes every limit
-there is (pattern, length, bounds, one of, items), whoever sent it.
+The C codec knows types only. What it finds is read by msgspec into the types that JSON is read into at the
+gateway, so every limit there is (pattern, length, bounds, one of, items) holds for whoever calls. What JSON
+cannot say at all shows in the value written as JSON: NUL is an escape there, and what is no number is null.
 """
 
 import math
 import re
-from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from tiffin.primitives.errors import Refusal
+from tiffin.rpc.specs import Fields
+
+Checked = TypeVar("Checked", bound=msgspec.Struct)
 
 _ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _REPLACED = "\ufffd".encode()
 _encode = msgspec.json.Encoder().encode
 
 
-def checked(decode: Callable[[bytes], Any], value: msgspec.Struct, payload: bytes) -> Any:
-    """The value, read again by `decode`. `Refusal` ("invalid_request") if it is past a limit of its contract.
+def checked(fields: Fields, kind: type[Checked], payload: bytes) -> Checked:
+    """What the codec found, as the contract's type. `Refusal` ("invalid_request") if it is past a limit.
 
-    `payload` is what the value came from: the codec replaces bytes that are not UTF-8, and the replacements
-    then outnumber those that were there.
+    `payload` is where it was found: the codec replaces bytes that are not UTF-8, and the replacements then
+    outnumber those that were there.
     """
+    try:
+        value = msgspec.convert(fields, kind)
+    except msgspec.ValidationError as error:
+        raise misshapen(error) from None
     text = _encode(value)
     refuse_escaped_nul(text)
     if not text.isascii() and text.count(_REPLACED) > payload.count(_REPLACED):
         raise Refusal("invalid_request", "text is not UTF-8")
     if b"null" in text and not _is_finite(value):
         raise Refusal("invalid_request", "a number is not finite")
-    try:
-        return decode(text)
-    except msgspec.ValidationError as error:
-        raise misshapen(error) from None
+    return value
 
 
 def _is_finite(value: Any) -> bool:
-    """Whether no number in it is NaN or infinite: JSON writes those as null, which an optional field may be."""
+    """Whether no number in it is NaN or infinite: JSON writes those as null, as an optional field may be."""
     match value:
         case float():
             return math.isfinite(value)

@@ -34,7 +34,8 @@ class Frames:
             del self._rest[:end]
         else:
             payloads, end = self._cut(data)
-            self._rest += data[end:]
+            if end < len(data):
+                self._rest += data[end:]
         return payloads
 
     def _cut(self, data: bytes | bytearray) -> tuple[list[bytes], int]:

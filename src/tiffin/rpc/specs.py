@@ -18,6 +18,31 @@ StructSpec = list[Any]
 _made: dict[str, StructSpec] = {}
 
 
+class Fields(dict[str, Any]):
+    """A struct's fields as they were found, unchecked."""
+
+    __slots__ = ()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """There for the codec: classes that have this, like structs, it calls with all fields as keywords."""
+        raise TypeError("fields are items")
+
+
+def unchecked(spec: StructSpec) -> StructSpec:
+    """The same struct, and those in it, as `Fields`."""
+    return [Fields, tuple(None if part is None else _unchecked_field(*part) for part in spec[1])]
+
+
+def _unchecked_field(number: int, kind: int, name: str, of: Any, default: None) -> tuple[Any, ...]:
+    return (number, kind, name, _unchecked_of(kind, of), default)
+
+
+def _unchecked_of(kind: int, of: Any) -> Any:
+    if kind == TType.STRUCT:
+        return unchecked(of)
+    return (of[0], _unchecked_of(of[0], of[1]), of[2]) if kind == TType.LIST else of
+
+
 def spec_of(made: type[msgspec.Struct]) -> StructSpec:
     """The codec's description of a contract's struct or exception."""
     name = made.__name__

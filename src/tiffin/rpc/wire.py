@@ -4,7 +4,7 @@ Any Apache Thrift client or server speaks this. `services` has every method of e
 writes and reads its calls and answers. Apache Thrift's C codec fills the contracts' structs directly; it ends
 at 64 levels of nesting, and never allocates for more elements than the frame has bytes.
 
-What a caller sends is then checked as the gateway checks JSON, by the same decoder (`checks.py`).
+What a caller sends is checked as the gateway checks JSON (`checks.py`).
 
 Names on the wire are `Orders:get` (as TMultiplexedProtocol writes them, so that a call which reaches the
 wrong service is an unknown method there) or plain `get`.
@@ -21,7 +21,7 @@ import msgspec
 from tiffin.primitives.errors import CODES, Refusal, Unavailable
 from tiffin.rpc import contracts
 from tiffin.rpc.checks import checked
-from tiffin.rpc.specs import spec_of, struct_spec
+from tiffin.rpc.specs import spec_of, struct_spec, unchecked
 
 CALL, REPLY, EXCEPTION = 1, 2, 3
 
@@ -47,10 +47,6 @@ _field = struct.Struct(">BH")
 
 class Unreadable(Exception):
     """These bytes are not what the contract says."""
-
-
-class _MissingField(Unreadable):
-    """The type fits as far as it goes, but something required is not there."""
 
 
 class RpcBug(Exception):
@@ -140,7 +136,7 @@ class MethodWire:
         self._call_spec = _spec(
             arguments, {1: ("context", contracts.CallContext), 2: ("request", method.request)}
         )
-        self._check = msgspec.json.Decoder(arguments).decode
+        self._call_fields = unchecked(self._call_spec)
         self._result = spec_of(method.result)
         parts = {
             0: ("success", method.result),
@@ -156,11 +152,8 @@ class MethodWire:
 
     def decode_call(self, payload: bytes, body_at: int) -> tuple[contracts.CallContext, Any]:
         """Context and request of a call. `Unreadable`; `Refusal` ("invalid_request") if past a limit."""
-        try:
-            read = _read(payload, body_at, self._call_spec)
-        except _MissingField as error:
-            raise Refusal("invalid_request", str(error)) from None
-        arguments = checked(self._check, read, payload)
+        fields = _read(payload, body_at, self._call_fields)
+        arguments: Any = checked(fields, self._arguments, payload)
         return arguments.context, arguments.request
 
     def encode_result(self, sequence_id: int, result: msgspec.Struct) -> bytes:
@@ -229,8 +222,7 @@ def _read(payload: bytes, at: int, spec: list[Any]) -> Any:
     try:
         made = _decode(None, source, spec)
     except Exception as error:  # the codec has many words for bytes it cannot read
-        text = str(error) or type(error).__name__
-        raise (_MissingField if text.startswith("Missing required") else Unreadable)(text) from None
+        raise Unreadable(str(error) or type(error).__name__) from None
     if source.cstringio_buf.tell() != len(payload):
         raise Unreadable("bytes after the end")
     return made

@@ -226,7 +226,7 @@ def test_fields_of_a_newer_contract_are_passed_over():
     ids=["no request", "no context", "no order id", "an order id that is a number", "a request that is text"],
 )  # fmt: skip
 def test_what_is_required_must_be_there_and_of_its_type(given: bytes):
-    with pytest.raises(Refusal, match="invalid_request: Missing required"):
+    with pytest.raises(Refusal, match="missing required field"):
         decoded(GET, HEAD + given)
 
 
