@@ -31,6 +31,9 @@ from tiffin.storage.node import Node
 CATALOGUE, AUDIENCES = load_catalogue("en")
 
 
+Answer = Taken | NotTaken
+
+
 class Known:
     """Stands for users, restaurants and orders: knows what a test has told it."""
 
@@ -66,7 +69,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.parcels: list[Parcel] = []
-        self.answer: Callable[[Parcel], Taken | NotTaken | asyncio.Future[Taken]] = lambda parcel: Taken()
+        self.answer: Callable[[Parcel], Answer | asyncio.Future[Answer]] = lambda parcel: Taken()
 
     async def deliver(self, parcel: Parcel) -> Taken | NotTaken:
         self.parcels.append(parcel)

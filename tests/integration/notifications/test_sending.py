@@ -174,6 +174,29 @@ async def test_processes_that_send_at_once_hand_each_message_over_once(desk: Des
     assert {(await desk.message(person)).state for person in people} == {"sent"}
 
 
+@pytest.mark.parametrize("late", [Taken(), NotTaken("late", again=False), NotTaken("late", again=True)])
+async def test_whoever_comes_back_after_its_lease_changes_nothing(desk: Desk, late: Taken | NotTaken) -> None:
+    ana = desk.customer()
+    await desk.send_order_message(ana)
+    answer = asyncio.get_running_loop().create_future()
+    desk.provider.answer = lambda parcel: answer
+    slow = asyncio.create_task(desk.run())
+    while not desk.provider.parcels:
+        await asyncio.sleep(0)
+    desk.clock.advance(LEASE.total_seconds())
+    desk.provider.answer = lambda parcel: Taken()
+    await desk.run()
+    sent = await desk.message(ana)
+
+    desk.clock.advance(1)
+    answer.set_result(late)
+    await slow
+    await desk.run()
+    assert await desk.message(ana) == sent
+    assert sent.state == "sent"
+    assert len(desk.provider.parcels) == 2
+
+
 async def test_what_another_process_is_claiming_holds_nobody_up(desk: Desk) -> None:
     people = [desk.customer() for _ in range(8)]
     for person in people:

@@ -82,7 +82,7 @@ class Sender:
                 record["claimed"],
                 Preferences(
                     record["preferred_language"], record["quiet_from"], record["quiet_until"],
-                    record["time_zone"], record["opt_outs"] or (),
+                    record["time_zone"], (record["opt_outs"] or "").split(),
                 ),
                 now + LEASE,
             )

@@ -110,14 +110,18 @@ class MessageStore:
             return await node.fetchrow(QUERIES["preferences"], shard, role, person_id)
 
         record = await self._router.read("customer", shard, ask)
-        return Preferences(*record) if record else Preferences()
+        if record is None:
+            return Preferences()
+        return Preferences(**{**record, "opt_outs": record["opt_outs"].split()})
 
     async def set_preferences(self, role: str, person_id: str, preferences: Preferences) -> None:
         """Replace what the person has said."""
         shard = shard_of(person_id)
+        *said, opt_outs = preferences
 
         async def do(node: Node) -> None:
-            await node.execute(QUERIES["set_preferences"], shard, role, person_id, *preferences)
+            arguments = (shard, role, person_id, *said, " ".join(opt_outs))
+            await node.execute(QUERIES["set_preferences"], *arguments)
 
         await self._router.write("customer", shard, do)
 

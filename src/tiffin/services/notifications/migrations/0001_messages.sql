@@ -26,16 +26,17 @@ COMMENT ON TABLE notifications.messages IS 'dimension: customer, fillfactor: 80'
 CREATE INDEX messages_of_order ON notifications.messages (shard, order_id) WHERE order_id IS NOT NULL;
 CREATE INDEX messages_by_age ON notifications.messages USING brin (created_at);
 
--- How people want to be written to.
+-- How people want to be written to. Texts of these two tables are bounded: rows that always fit into a page need
+-- no TOAST table, which would be one more for every shard.
 CREATE TABLE notifications.preferences (
     shard smallint NOT NULL,
-    role text NOT NULL,
-    person_id text COLLATE "C" NOT NULL,
-    language text,
+    role varchar(16) NOT NULL,
+    person_id varchar(64) COLLATE "C" NOT NULL,
+    language varchar(35),
     quiet_from time,
     quiet_until time,
-    time_zone text,
-    opt_outs text[] NOT NULL,
+    time_zone varchar(64),
+    opt_outs varchar(60) NOT NULL,         -- kinds, separated by blanks
     PRIMARY KEY (shard, role, person_id)
 ) PARTITION BY LIST (shard);
 COMMENT ON TABLE notifications.preferences IS 'dimension: customer';
@@ -43,9 +44,9 @@ COMMENT ON TABLE notifications.preferences IS 'dimension: customer';
 -- How many messages of a kind a person has had in the hour and on the day (UTC) that are named.
 CREATE TABLE notifications.counts (
     shard smallint NOT NULL,
-    role text NOT NULL,
-    person_id text COLLATE "C" NOT NULL,
-    kind text NOT NULL,
+    role varchar(16) NOT NULL,
+    person_id varchar(64) COLLATE "C" NOT NULL,
+    kind varchar(16) NOT NULL,
     hour timestamptz NOT NULL,
     in_hour int NOT NULL,
     day timestamptz NOT NULL,
