@@ -16,7 +16,7 @@ from tiffin.cli.parts import PARTS
 from tiffin.cli.roll import Entry, read_roll
 from tiffin_process import TiffinProcess
 
-DEADLINE_S = 30.0
+DEADLINE_S = 90.0
 
 
 class ProcessPlatform(TiffinProcess):

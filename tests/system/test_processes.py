@@ -134,21 +134,47 @@ async def test_every_line_of_the_log_names_its_process(processes: ProcessPlatfor
     assert not [line for line in log if any(word in line for word in (secret, role, owner))]
 
 
+async def test_nobody_stays_behind_a_supervisor_that_was_killed(processes: ProcessPlatform) -> None:
+    running = find(processes.data_directory)
+    assert running is not None
+    assert running.postmaster is not None
+    family = [*processes.family(), psutil.Process(running.postmaster)]
+    assert {process.pid for process in family} > {processes.entry(name).pid for name in processes.services}
+    await asyncio.to_thread(processes.kill)
+
+    async def all_gone() -> bool:
+        return not any(process.is_running() for process in family)
+
+    await eventually(all_gone, "all its children have ended, and the last one has stopped PostgreSQL")
+    assert find(processes.data_directory) is None
+    await asyncio.to_thread(processes.start)
+    assert {process.pid for process in processes.family()}.isdisjoint(process.pid for process in family)
+
+
 async def _survives(data_directory: Path, orders: int, seed: int, rounds: int) -> None:
+    """Every process is killed in so many rounds, after each the whole platform is stopped and started."""
     platform = ProcessPlatform(data_directory, payment_s=PAYMENT_S)
     rng = random.Random(seed)
+    codes = []
 
-    async def kill_each() -> None:
-        for service in rng.sample(platform.services, len(platform.services)) * rounds:
-            await asyncio.sleep(rng.uniform(0.1, 0.5))
-            await platform.until_back(service, platform.kill_service(service))
+    async def disturb() -> None:
+        for _ in range(rounds):
+            for service in rng.sample(platform.services, len(platform.services)):
+                await asyncio.sleep(rng.uniform(0.1, 0.5))
+                await platform.until_back(service, platform.kill_service(service))
+            codes.append(await asyncio.to_thread(platform.stop))
+            await asyncio.to_thread(platform.start)
 
-    seen = await survives(platform, orders, seed, kill_each, PAYMENT_S)
+    seen = await survives(platform, orders, seed, disturb, PAYMENT_S)
     assert seen["acknowledged"] > orders / 2
     assert seen["resent"] > 5, "the kills have hit nothing"
+    assert codes == [0] * rounds
+    log = (data_directory / "server.log").read_text()
+    assert "rpc_calls_given_up" not in log
+    assert "process_killed" not in log
 
 
-async def test_a_day_survives_a_kill_of_every_process(data_directory: Path) -> None:
+async def test_a_day_survives_a_kill_of_every_process_and_a_stop_of_all(data_directory: Path) -> None:
     await _survives(data_directory, orders=300, seed=1, rounds=1)
 
 
@@ -156,40 +182,6 @@ async def test_a_day_survives_a_kill_of_every_process(data_directory: Path) -> N
 @pytest.mark.parametrize("seed", range(2, 5))
 async def test_a_day_survives_ten_kills_of_every_process(data_directory: Path, seed: int) -> None:
     await _survives(data_directory, orders=6000, seed=seed, rounds=10)
-
-
-async def test_a_stop_in_the_middle_of_a_day_loses_nothing(data_directory: Path) -> None:
-    platform = ProcessPlatform(data_directory, payment_s=PAYMENT_S)
-    codes = []
-
-    async def stop_and_start() -> None:
-        await asyncio.sleep(2)
-        codes.append(await asyncio.to_thread(platform.stop))
-        await asyncio.to_thread(platform.start)
-
-    await survives(platform, 200, 1, stop_and_start, PAYMENT_S)
-    assert codes == [0]
-    log = (data_directory / "server.log").read_text()
-    assert "rpc_calls_given_up" not in log
-    assert "process_killed" not in log
-
-
-async def test_nobody_stays_behind_a_supervisor_that_was_killed(data_directory: Path) -> None:
-    platform = ProcessPlatform(data_directory)
-    running = await asyncio.to_thread(platform.start)
-    family = platform.family()
-    assert {process.pid for process in family} > {platform.entry(name).pid for name in platform.services}
-    assert running.postmaster is not None
-    family.append(psutil.Process(running.postmaster))
-    await asyncio.to_thread(platform.kill)
-
-    async def all_gone() -> bool:
-        return not any(process.is_running() for process in family)
-
-    await eventually(all_gone, "all its children have ended, and the last one has stopped PostgreSQL")
-    assert find(data_directory) is None
-    with platform:
-        assert {process.pid for process in platform.family()}.isdisjoint(process.pid for process in family)
 
 
 async def test_processes_started_by_hand_are_found_by_their_configuration(
