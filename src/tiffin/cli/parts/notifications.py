@@ -27,7 +27,6 @@ GATHER_S = 0.5
 SEND_INTERVAL_S = 0.25
 MEASURE_INTERVAL_S = 5.0
 FORGET_INTERVAL_S = 3600.0
-COUNTS_KEPT = timedelta(days=2)
 
 
 @asynccontextmanager
@@ -42,8 +41,7 @@ async def open_notifications(ground: Ground, peers: Peers) -> AsyncGenerator[Par
     store = MessageStore(ground.router)
 
     async def forget() -> bool:
-        now = utc_now()
-        await store.drop_old(now - timedelta(days=settings.kept_days), now - COUNTS_KEPT)
+        await store.drop_old(utc_now(), timedelta(days=settings.kept_days))
         return False
 
     async with _provider(settings) as provider:

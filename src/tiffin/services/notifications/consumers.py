@@ -1,7 +1,6 @@
 """What the log says, told to those it concerns."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 import msgspec
 import structlog
@@ -14,13 +13,10 @@ from tiffin.rpc import contracts as c
 from tiffin.rpc.context import new_context
 from tiffin.services.notifications.audiences import Audiences, Notice, after_order_event, after_payment_event
 from tiffin.services.notifications.catalogue import Catalogue, Role
+from tiffin.services.notifications.decision import LATE_KEPT
 from tiffin.services.notifications.message import MessageRow
 from tiffin.services.notifications.store import MessageStore
 from tiffin.sharding.slots import shard_of
-
-LATE_KEPT = timedelta(days=1)
-"""Messages that are heard of so long after they have expired are not even recorded: somebody is reading an
-old log."""
 
 PERSONAL: tuple[Role, ...] = ("customer", "courier", "operator")
 """The roles in which people go by their own id. Restaurants are no persons."""

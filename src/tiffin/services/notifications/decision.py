@@ -12,6 +12,8 @@ from tiffin.services.notifications.quiet import quiet_until
 ATTEMPTS_MAX = 8
 BACKOFF_S = 5.0
 BACKOFF_MAX_S = 600.0
+LATE_KEPT = timedelta(days=1)
+"""A message heard of so long after it has expired is not even recorded: somebody is reading an old log."""
 
 
 class Preferences(NamedTuple):

@@ -140,9 +140,10 @@ DELETE FROM notifications.preferences WHERE shard = $1 AND role = $2 AND person_
 DELETE FROM notifications.counts WHERE shard = $1 AND role = $2 AND person_id = $3;
 
 -- name: drop_old
--- Messages that were over long ago, of some shards.
+-- Messages that were over long ago, of some shards. Not before they have expired: who sends one again by its key
+-- has to find it.
 DELETE FROM notifications.messages
- WHERE shard IN ($1, $2, $3, $4, $5, $6, $7, $8) AND created_at < $9 AND state <> 'waiting';
+ WHERE shard IN ($1, $2, $3, $4, $5, $6, $7, $8) AND created_at < $9 AND expires_at < $10 AND state <> 'waiting';
 
 -- name: drop_old_counts
 DELETE FROM notifications.counts WHERE shard IN ($1, $2, $3, $4, $5, $6, $7, $8) AND day < $9;

@@ -3,14 +3,14 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import asyncpg
 import msgspec
 
 from tiffin.events.reader import QUERIES as LOG_QUERIES
 from tiffin.rpc import contracts as c
-from tiffin.services.notifications.decision import Preferences
+from tiffin.services.notifications.decision import LATE_KEPT, Preferences
 from tiffin.services.notifications.message import MessageKey, MessageRow, key_of
 from tiffin.sharding.order_id import customer_shard, restaurant_shard
 from tiffin.sharding.partitions import is_missing_partition
@@ -21,6 +21,7 @@ from tiffin.storage.node import Node
 from tiffin.storage.queries import load_queries
 
 QUERIES = load_queries("tiffin.services.notifications")
+COUNTS_KEPT = timedelta(days=2)
 NEW_COLUMNS = 14
 """A new message is its first so many columns; the rest is what becomes of it."""
 
@@ -139,10 +140,12 @@ class MessageStore:
             for name in ("forget_due", "forget_messages", "forget_preferences", "forget_counts"):
                 await connection.execute(QUERIES[name], shard, role, person_id)
 
-    async def drop_old(self, messages_before: datetime, counts_before: datetime) -> None:
-        """Forget messages that are long over, and counts of days long gone."""
+    async def drop_old(self, now: datetime, kept: timedelta) -> None:
+        """Forget messages that are long over and that no repeated event makes again; old counts."""
+        messages_before = (now - kept, now - LATE_KEPT)
+        counts_before = now - COUNTS_KEPT
         for node in self._router.nodes:
             held = self._router.shards_on("customer", node)
             for shards, _ in batches_of_shards(held, lambda shard: shard):
-                await node.execute(QUERIES["drop_old"], *shards, messages_before)
+                await node.execute(QUERIES["drop_old"], *shards, *messages_before)
                 await node.execute(QUERIES["drop_old_counts"], *shards, counts_before)
