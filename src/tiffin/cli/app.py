@@ -26,6 +26,8 @@ HOURS_MAX = 10 * 365 * 24
 """Ten years: no token is meant to be valid for ever."""
 
 app = cyclopts.App(name="tiffin", help="An order platform for on-demand delivery, on PostgreSQL.")
+menu_app = cyclopts.App(name="menu", help="A restaurant's menu as a file, by the server that is up.")
+app.command(menu_app)
 bench_app = cyclopts.App(name="bench")
 app.command(bench_app)
 
@@ -293,6 +295,43 @@ def bench_rpc(*, seconds: Seconds = 3, rounds: Count = 3) -> None:
     from tiffin.cli.bench_rpc import bench
 
     bench(seconds, rounds, console)
+
+
+@menu_app.command(name="export")
+def export_menu(restaurant_id: str, file: Path, *, config: ConfigFile = FILE) -> None:
+    """Write a restaurant's menu to a file. Imported again, it makes the same menu.
+
+    Parameters
+    ----------
+    restaurant_id
+        Whose.
+    file
+        A .csv or a .json file.
+    """
+    from tiffin.cli.menu import export_menu
+
+    _run(export_menu(_configure(config), restaurant_id, file))
+
+
+@menu_app.command(name="import")
+def import_menu(
+    restaurant_id: str, file: Path, *, mode: Literal["all", "valid"] = "all", config: ConfigFile = FILE
+) -> None:
+    """Replace a restaurant's menu by a file's, and show what was refused. Exit code 1 if nothing changed.
+
+    Parameters
+    ----------
+    restaurant_id
+        Whose.
+    file
+        As in docs/restaurants.md.
+    mode
+        all: nothing changes if anything is refused. valid: what is good becomes the menu.
+    """
+    from tiffin.cli.menu import import_menu
+
+    if not _run(import_menu(_configure(config), restaurant_id, file, mode, console)):
+        sys.exit(1)
 
 
 def _configure(file: Path) -> Config:

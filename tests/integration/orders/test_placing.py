@@ -256,3 +256,50 @@ async def test_a_hundred_customers_for_the_last_portions_never_get_more(either_m
     )
     assert sum(isinstance(answer, c.Order) for answer in answers) == 3
     assert [answer for answer in answers if isinstance(answer, str)] == ["out_of_stock"] * 97
+
+
+async def test_a_quote_for_an_address_is_what_placing_there_costs(market: Marketplace):
+    """Fees go by distance, a small basket pays extra, and both are part of the order."""
+    await market.restaurants.set_delivery(
+        market.context("operator"),
+        c.SetDelivery(
+            restaurant_id=market.restaurant, delivery_fee=900, minimum_subtotal=0,
+            fee_bands=[c.FeeBand(up_to_m=5000, fee=120)], small_order=c.SmallOrder(below=10_000, fee=77),
+        ),
+    )  # fmt: skip
+    lines = [c.BasketLine(item_id="soup", quantity=1)]
+    asked = c.QuoteRequest(restaurant_id=market.restaurant, lines=lines)
+    context = market.context("customer")
+    anywhere = await market.orders.quote(context, asked)
+    assert anywhere.delivery_fee.amount == 900
+    assert (anywhere.distance_m, anywhere.travel_minutes) == (None, None)
+    quote = await market.orders.quote(context, msgspec.structs.replace(asked, address_id="home"))
+    assert (quote.delivery_fee.amount, quote.total.amount) == (120, PRICE + 120 + 77)
+    assert quote.small_order_fee == c.Money(amount=77, currency="COP")
+    assert (quote.preparation_minutes, quote.distance_m, quote.travel_minutes) == (20, 0, 0)
+    order = await market.place(lines=lines, expected_total=quote.total)
+    assert (order.total, order.small_order_fee) == (quote.total, quote.small_order_fee)
+    with pytest.raises(Refusal) as refused:
+        await market.place(lines=lines, expected_total=anywhere.total)
+    assert refused.value.code == "price_changed"
+    with pytest.raises(Refusal) as refused:
+        await market.orders.quote(context, msgspec.structs.replace(asked, address_id="moon"))
+    assert refused.value.code == "address_not_found"
+
+
+async def test_nothing_is_ordered_to_where_nobody_delivers(market: Marketplace):
+    await market.restaurants.set_delivery(
+        market.context("operator"),
+        c.SetDelivery(
+            restaurant_id=market.restaurant, delivery_fee=FEE, minimum_subtotal=0,
+            area=c.DeliveryArea(
+                polygon=[
+                    c.Place(latitude=0, longitude=0), c.Place(latitude=0, longitude=1),
+                    c.Place(latitude=1, longitude=0),
+                ]
+            ),
+        ),
+    )  # fmt: skip
+    with pytest.raises(Refusal) as refused:
+        await market.place()
+    assert refused.value.code == "out_of_area"

@@ -148,6 +148,59 @@ async def test_portions_added_at_the_same_time_all_count(kitchen: Kitchen, other
     assert await kitchen.levels(restaurant_id) == {"cake": (20, 0)}
 
 
+async def test_portions_added_under_one_key_are_added_once(kitchen: Kitchen, other_kitchen: Kitchen):
+    restaurant_id = await kitchen.open_with_stock(cake=0, pie=0)
+    answers = await asyncio.gather(
+        *(said(each.add_stock(restaurant_id, "cake", 5, "monday")) for each in (kitchen, other_kitchen) * 10)
+    )
+    assert answers == ["ok"] * 20
+    assert (await kitchen.levels(restaurant_id))["cake"] == (5, 0)
+    for item_id, quantity in (("cake", 6), ("pie", 5), ("cake", -5)):
+        again = said(kitchen.add_stock(restaurant_id, item_id, quantity, "monday"))
+        assert await again == "idempotency_key_reused"
+    await kitchen.add_stock(await kitchen.open_with_stock(cake=0), "cake", 1, "monday")
+    assert await kitchen.levels(restaurant_id) == {"cake": (5, 0), "pie": (0, 0)}
+    assert await kitchen.audit(restaurant_id) == []
+
+
+async def test_a_refused_delivery_may_come_again_under_its_key(kitchen: Kitchen):
+    restaurant_id = await kitchen.open_with_stock(cake=1)
+    assert await said(kitchen.add_stock(restaurant_id, "cake", -2, "waste")) == "out_of_stock"
+    await kitchen.add_stock(restaurant_id, "cake", 1)
+    assert await said(kitchen.add_stock(restaurant_id, "cake", -2, "waste")) == "ok"
+    assert await kitchen.levels(restaurant_id) == {"cake": (0, 0)}
+
+
+async def test_a_daily_dish_is_filled_up_at_the_first_hold_of_a_local_day(
+    kitchen: Kitchen, other_kitchen: Kitchen
+):
+    """The clock stands at 07:00 in Bogota."""
+    restaurant_id = await kitchen.open([item("cake", limited=True, daily_portions=3)])
+    assert await kitchen.levels(restaurant_id) == {"cake": (3, 0)}
+    first = kitchen.order_for(restaurant_id)
+    orders = [first, *(kitchen.order_for(restaurant_id) for _ in range(9))]
+    answers = await asyncio.gather(
+        *(
+            (kitchen, other_kitchen)[place % 2].hold(restaurant_id, order, ("cake", 1))
+            for place, order in enumerate(orders)
+        )
+    )
+    assert sorted(answers) == ["ok"] * 3 + ["out_of_stock"] * 7
+    held = [order for order, answer in zip(orders, answers, strict=True) if answer == "ok"]
+    assert await kitchen.sell(held[0]) == "ok"
+    kitchen.clock.advance(17 * 3600 - 1)  # a second before midnight there, and the other holds have run out
+    assert await kitchen.levels(restaurant_id) == {"cake": (2, 0)}
+    late = kitchen.order_for(restaurant_id)
+    assert await kitchen.hold(restaurant_id, late, ("cake", 1)) == "ok"
+    assert await kitchen.levels(restaurant_id) == {"cake": (2, 1)}
+    kitchen.clock.advance(1)
+    assert await kitchen.levels(restaurant_id) == {"cake": (4, 1)}  # three to sell, and one that is promised
+    assert await kitchen.hold(restaurant_id, kitchen.order_for(restaurant_id), ("cake", 4)) == "out_of_stock"
+    assert await kitchen.hold(restaurant_id, kitchen.order_for(restaurant_id), ("cake", 3)) == "ok"
+    assert await kitchen.levels(restaurant_id) == {"cake": (4, 4)}
+    assert await kitchen.audit(restaurant_id) == []
+
+
 async def test_only_limited_dishes_on_the_menu_have_stock(kitchen: Kitchen):
     restaurant_id = await kitchen.open([item("soup"), item("cake", limited=True), item("pie", limited=True)])
     assert await said(kitchen.add_stock(restaurant_id, "soup", 1)) == "item_not_limited"
