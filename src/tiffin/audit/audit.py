@@ -4,7 +4,8 @@ from tiffin.audit.deadlines import check_deadlines
 from tiffin.audit.desk import Desk
 from tiffin.audit.dimensions import check_dimensions
 from tiffin.audit.log import check_log
-from tiffin.audit.payments import StatementLine, check_payments
+from tiffin.audit.money import check_money
+from tiffin.audit.payments import Statement, check_payments
 from tiffin.audit.places import check_places
 from tiffin.audit.report import Progress, Report
 from tiffin.audit.stock import check_stock
@@ -20,12 +21,13 @@ async def audit(
     clock: Clock,
     progress: Progress = lambda check, done, total: None,
     wait_s: float = WAIT_S,
-    statement: "list[StatementLine] | None" = None,
+    statement: Statement | None = None,
 ) -> Report:
     """Look at every row of every node and tell what does not fit.
 
     `wait_s`: how long consumers may take, in all, before what they have not done yet counts as a difference.
-    `statement`: what the payment provider says has moved; without it payments are held against orders only.
+    `statement`: what the payment provider says has moved; without it payments are held against orders and
+    the ledger only.
     `Unavailable` if a node is away, or if shards moved meanwhile.
     """
     await router.changed()
@@ -37,6 +39,7 @@ async def audit(
         await check_deadlines(desk)
         await check_stock(desk)
         await check_payments(desk, statement)
+        await check_money(desk)
     if await router.changed(epoch):
         raise Unavailable("shards_moved", "shards moved during the audit; it proves nothing")
     return desk.report

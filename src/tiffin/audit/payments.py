@@ -1,7 +1,7 @@
 """Payments match their orders, and what the provider says has moved."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -28,24 +28,39 @@ class StatementLine(msgspec.Struct, frozen=True):
     currency: str
 
 
-async def check_payments(desk: Desk, statement: Sequence[StatementLine] | None) -> None:
-    """Shard by shard; in memory is one shard's, and the statement."""
+Statement = Callable[[], Sequence[StatementLine]]
+"""Everything the provider says has moved, as of now."""
+
+Lines = Mapping[int | None, Mapping[str, Sequence[StatementLine]]]
+"""A statement by shard and payment; None: of no order of ours."""
+
+
+def lines_by_shard(statement: Statement) -> Lines:
+    """What the provider says now."""
     lines: defaultdict[int | None, defaultdict[str, list[StatementLine]]]
     lines = defaultdict(lambda: defaultdict(list))
-    for line in statement or ():
+    for line in statement():
         order_id = order_id_of(line.key)
         lines[None if order_id is None else customer_shard(order_id)][line.key].append(line)
-    for key in lines[None]:
+    return lines
+
+
+async def check_payments(desk: Desk, statement: Statement | None) -> None:
+    """Shard by shard; in memory is one shard's, and the statement. What seems wrong is looked at again with
+    the statement of that moment."""
+    lines: Lines = lines_by_shard(statement) if statement else {}
+    for key in lines.get(None, ()):
         desk.report.add("payments", "provider", f"charge {key}", "is of no payment of ours")
     shards = desk.shards(_DIMENSION)
     for done, (node, shard) in enumerate(shards):
         desk.tell("payments", done, len(shards))
-        said = None if statement is None else lines[shard]
+        said = lines.get(shard, {}) if statement else None
         payments, faults = await _faults(desk, node, shard, said)
         desk.report.checked["payments"] += payments
         if faults:
             await desk.catch_up(CONSUMERS)
         while faults:  # what the provider still has to do takes longer than what consumers do
+            said = lines_by_shard(statement).get(shard, {}) if statement else None
             still = set((await _faults(desk, node, shard, said))[1])
             faults = [fault for fault in faults if fault in still]
             if not await desk.pause():

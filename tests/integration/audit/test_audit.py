@@ -21,7 +21,7 @@ async def test_a_town_that_nobody_spoilt_is_clean_and_all_of_it_was_looked_at(to
     assert report.is_clean
     assert report.checked == {
         "orders": 7, "copies": 7, "order events": 17, "payment events": 8, "payments": 3, "dishes": 4,
-        "other rows": 8 + 3 + 4 + 4 + 6,
+        "other rows": 8 + 3 + 4 + 4 + 6, "entries": 5, "parties": 2,
     }  # fmt: skip
 
 
@@ -55,6 +55,8 @@ EVENT = """INSERT INTO log.events (dimension, shard, stream, key, version, type,
              FROM log.events WHERE shard = $1 AND key = $2::bigint::text AND version = {of}"""
 SET_DATA = """UPDATE log.events SET data = replace(data, '{old}', '{new}')
                WHERE shard = $1 AND key = $2::bigint::text AND version = {version}"""
+
+UNDO = ": undo the entry by its opposite"
 
 SPOILT = [
     Spoilt(
@@ -225,7 +227,12 @@ SPOILT = [
         "UPDATE payments.payments SET amount = amount - 1"
         " WHERE shard = $1 AND order_id = $2 AND state = 'succeeded'",
         "payments", "payment {paid}: 3399 COP, but the order's total is 3400 COP",
-        too=[("log", "payment {paid}", "has events of another order or another amount")],
+        too=[
+            ("log", "payment {paid}", "has events of another order or another amount"),
+            ("money", "order {id}", "payment {paid}: 3400 captured of 3399 authorised"),
+            ("money", "order {id}",
+             "payment {paid} is succeeded with 3399 captured, the ledger has 3400" + UNDO),
+        ],
     ),
     Spoilt(
         "a paid order's payment is in another currency", "paid",
@@ -239,13 +246,21 @@ SPOILT = [
         "UPDATE payments.payments SET state = 'declined'"
         " WHERE shard = $1 AND order_id = $2 AND state = 'succeeded'",
         "payments", "the order is awaiting_acceptance with 0 succeeded payments instead of one",
-        too=[("log", "payment {paid}", "is declined, but its last event led to succeeded")],
+        too=[
+            ("log", "payment {paid}", "is declined, but its last event led to succeeded"),
+            ("money", "order {id}",
+             "payment {paid} is declined with 0 captured, the ledger has 3400" + UNDO),
+        ],
     ),
     Spoilt(
         "a cancelled order's payment was not given back", "refunded",
         "UPDATE payments.payments SET state = 'succeeded' WHERE shard = $1 AND order_id = $2",
         "payments", "payment {paid}: succeeded and not refunded, but the order is cancelled",
-        too=[("log", "payment {paid}", "is succeeded, but its last event led to refunded")],
+        too=[
+            ("log", "payment {paid}", "is succeeded, but its last event led to refunded"),
+            ("money", "order {id}",
+             "payment {paid} is succeeded with 0 refunded, the ledger has 3400" + UNDO),
+        ],
     ),
     Spoilt(
         "a refund got stuck", "refunded",
@@ -253,6 +268,10 @@ SPOILT = [
         "               WHERE shard = $1 AND order_id = $2)"
         " DELETE FROM log.events WHERE shard = $1 AND key LIKE $2::bigint || '-%' AND version = 4",
         "payments", "payment {paid}: still refunding",
+        too=[
+            ("money", "order {id}",
+             "payment {paid} is refunding with 0 refunded, the ledger has 3400" + UNDO),
+        ],
     ),
     Spoilt(
         "a payment of no order", "paid",
@@ -378,7 +397,7 @@ async def test_stock_and_payments_are_given_the_time_that_consumers_need(town: T
     await town.pay("late")
     await town.pump()
     await town.advance("late", "cancelled", "customer")
-    assert {check for check, _, _ in await town.faults()} == {"dimensions", "payments"}
+    assert {check for check, _, _ in await town.faults()} == {"dimensions", "payments", "money"}
 
     async def settle() -> None:
         await town.pump()

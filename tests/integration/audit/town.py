@@ -20,6 +20,9 @@ from tiffin.services.orders.policy import Policy
 from tiffin.services.orders.service import OrdersService
 from tiffin.services.orders.store import OrderStore
 from tiffin.services.payments.consumers import PaymentsConsumer
+from tiffin.services.payments.ledger.consumers import LedgerConsumer
+from tiffin.services.payments.ledger.policies import KnownPolicies
+from tiffin.services.payments.ledger.store import LedgerStore
 from tiffin.services.payments.outcomes import Charged, Declined, Notice, Outcome, Refunded
 from tiffin.services.payments.service import PaymentsService
 from tiffin.services.restaurants.consumers import StockConsumer
@@ -39,7 +42,7 @@ HOME = c.Address(
 TABLES = (
     "orders.orders", "orders.orders_by_restaurant", "orders.deadlines", "log.events", "log.cursors",
     "users.customers", "restaurants.restaurants", "restaurants.stock", "restaurants.holds",
-    "payments.payments",
+    "payments.payments", "ledger.entries", "ledger.balances", "ledger.dues", "ledger.settlements",
 )  # fmt: skip
 
 CARRIED: tuple[tuple[str, Role], ...] = (
@@ -117,6 +120,9 @@ class Town:
             RestaurantCopy(router),
             StockConsumer(self.stock, self.orders, self.clock),
             PaymentsConsumer(self.payments.settlement),
+            LedgerConsumer(
+                LedgerStore(router), self.orders, KnownPolicies(router.directory, self.clock), self.clock
+            ),
         )
         self.consumers = [Consumer(reader.name, reader.handle) for reader in readers]
         self.known: dict[str, Row] = {}
@@ -205,7 +211,8 @@ class Town:
                     await _drain(node, consumer)
 
     async def audit(self, wait_s: float = 0, statement: list[StatementLine] | None = None) -> Report:
-        return await audit(self.router, self.clock, wait_s=wait_s, statement=statement)
+        said = None if statement is None else lambda: statement
+        return await audit(self.router, self.clock, wait_s=wait_s, statement=said)
 
     async def faults(self, statement: list[StatementLine] | None = None) -> list[tuple[str, str, str]]:
         """What an audit finds: check, subject, what."""
@@ -229,7 +236,9 @@ class Town:
                 for table in TABLES:
                     kept = f"kept.{table.replace('.', '_')}"
                     await node.execute(
-                        f"DELETE FROM {table}; INSERT INTO {table} OVERRIDING SYSTEM VALUE TABLE {kept}"
+                        "SET session_replication_role = replica;"  # entries may not be deleted
+                        f"DELETE FROM {table}; INSERT INTO {table} OVERRIDING SYSTEM VALUE TABLE {kept};"
+                        "RESET session_replication_role"
                     )
 
     async def close(self) -> None:

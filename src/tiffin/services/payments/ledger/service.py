@@ -123,9 +123,14 @@ class LedgerService:
         return settlement
 
     def _for_party(self, context: c.CallContext, party: str) -> None:
-        if f"{context.caller.role}:{context.caller.id}" != party:
-            self._for_staff(context)
+        """Another's settlements do not exist, to whoever has some of their own."""
         remaining_s(context, self._clock)
+        caller = context.caller
+        if caller.role in ("restaurant", "courier"):
+            if f"{caller.role}:{caller.id}" != party:
+                raise Refusal("settlement_not_found", "no such settlement")
+        else:
+            self._for_staff(context)
 
     def _for_staff(self, context: c.CallContext) -> None:
         remaining_s(context, self._clock)

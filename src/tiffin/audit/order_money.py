@@ -1,0 +1,129 @@
+"""Whether an order's entries are those that its facts make. No I/O."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from tiffin.primitives.clock import from_text
+from tiffin.rpc import contracts as c
+from tiffin.services.payments.ledger import accounts, facts
+from tiffin.services.payments.ledger.entry import REVERSAL, Entry, Unbalanced
+from tiffin.services.payments.ledger.facts import Moment
+from tiffin.services.payments.ledger.policy import Policies
+from tiffin.services.payments.ledger.reconciliation import WHAT_TO_DO, Entered, Ours, match
+
+_WHENEVER = Moment(datetime(1970, 1, 1, tzinfo=UTC), "")
+_AT_REST = frozenset(("succeeded", "declined", "refunded"))
+_OF_EVENTS = frozenset(("captured", "refunded", "cash_collected", "completed"))
+
+
+class MoneyOrder(NamedTuple):
+    """What the audit needs of an order."""
+
+    terms: c.OrderTerms
+    state: str
+    courier_id: str | None
+
+
+def order_faults(
+    order: MoneyOrder | None,
+    payments: Mapping[str, Ours],
+    entries: Sequence[Entry],
+    policies: Policies,
+) -> list[str]:
+    """What is wrong between an order (None: there is none), its payments by id, and all of its entries.
+
+    What the provider says is held against payments elsewhere (`audit.payments`).
+    """
+    if order is None:
+        return [f"has the entry {entry.fact}, but there is no such order" for entry in entries]
+    faults = [
+        f"{entry.fact} sums to {left} {entry.currency}"
+        for entry in entries
+        if (left := sum(amount for _, amount in entry.postings))
+    ]
+    faults += _payment_faults(payments, entries)
+    by_fact = {entry.fact: entry for entry in entries}
+    for fact, wanted in _wanted(order, policies).items():
+        faults += _entry_faults(fact, wanted, by_fact.get(fact))
+    if not faults:
+        faults += _left_over(order, payments, entries)
+    return faults
+
+
+def entered_of(entries: Sequence[Entry]) -> dict[str, Entered]:
+    """What the ledger has of each payment; an undone entry counts as none."""
+    sums: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+    undone = {entry.fact.removeprefix(REVERSAL) for entry in entries if entry.fact.startswith(REVERSAL)}
+    for entry in entries:
+        kind, _, payment_id = entry.fact.partition(":")
+        if kind in ("captured", "refunded") and entry.fact not in undone:
+            amount = sum(
+                amount for account, amount in entry.postings if account.startswith(accounts.clearing(""))
+            )
+            sums[payment_id][kind == "refunded"] += -amount if kind == "captured" else amount
+    return {payment_id: Entered(*both) for payment_id, both in sums.items()}
+
+
+def _payment_faults(payments: Mapping[str, Ours], entries: Sequence[Entry]) -> list[str]:
+    entered = entered_of(entries)
+    faults: list[str] = []
+    for payment_id in sorted(payments.keys() | entered.keys()):
+        ours, booked = payments.get(payment_id), entered.get(payment_id, Entered())
+        if booked.refunded > booked.captured:
+            faults.append(f"payment {payment_id}: {booked.refunded} refunded of {booked.captured} captured")
+        if ours is not None and booked.captured > ours.amount:
+            faults.append(f"payment {payment_id}: {booked.captured} captured of {ours.amount} authorised")
+        faults += [
+            f"payment {payment_id} {found.what}: {WHAT_TO_DO[found.fix]}"
+            for found in match(payment_id, ours, booked, None)
+        ]
+    return faults
+
+
+def _wanted(order: MoneyOrder, policies: Policies) -> dict[str, Entry | None]:
+    """What delivery and completion of the order make; None where it is not so far, or nothing moves."""
+    terms, state = order.terms, order.state
+    wanted: dict[str, Entry | None] = {"cash_collected": None, "completed": None}
+    try:
+        if state == "completed":
+            policy = policies.at(from_text(terms.placed_at))
+            wanted["completed"] = facts.completed(terms, policy, order.courier_id, _WHENEVER)
+        if state in ("delivered", "completed") and terms.payment_method == "cash":
+            wanted["cash_collected"] = facts.cash_collected(terms, order.courier_id, _WHENEVER)
+    except Unbalanced:
+        pass  # the order's own sums do not add up: that it has no entry says so below
+    return wanted
+
+
+def _entry_faults(fact: str, wanted: Entry | None, entry: Entry | None) -> list[str]:
+    if wanted is None:
+        return [f"has the entry {fact}, which nothing has made"] if entry else []
+    if entry is None:
+        return [f"lacks the entry {fact}"]
+    faults: list[str] = []
+    if entry.policy != wanted.policy:
+        faults.append(f"{fact} is by version {entry.policy} of the fees, not by {wanted.policy}")
+    has, should = dict(entry.postings), dict(wanted.postings)
+    faults += [
+        f"{fact} has {has.get(account, 0)} to {account}, not {should.get(account, 0)}"
+        for account in sorted(has.keys() | should.keys())
+        if has.get(account) != should.get(account)
+    ]
+    if entry.currency != wanted.currency:
+        faults.append(f"{fact} is in {entry.currency}, not in {wanted.currency}")
+    return faults
+
+
+def _left_over(order: MoneyOrder, payments: Mapping[str, Ours], entries: Sequence[Entry]) -> list[str]:
+    """An order that has ended, at rest, of which nothing else has been decided, leaves its customer even."""
+    if order.state not in ("completed", "cancelled"):
+        return []
+    if any(payment.state not in _AT_REST for payment in payments.values()):
+        return []
+    if any(entry.fact.partition(":")[0] not in _OF_EVENTS for entry in entries):
+        return []
+    customer = accounts.customer(order.terms.customer_id)
+    left = sum(amount for entry in entries for account, amount in entry.postings if account == customer)
+    return [f"is {order.state}, and {left} {order.terms.currency} are left with its customer"] if left else []

@@ -1,0 +1,106 @@
+"""Every way in which our record, the ledger and the provider's statement can differ, with its fix."""
+
+from itertools import product
+from typing import get_args
+
+import pytest
+
+from tiffin.services.payments.ledger.reconciliation import (
+    WHAT_TO_DO,
+    Entered,
+    Fix,
+    Kind,
+    Line,
+    Ours,
+    match,
+    reconcile,
+)
+from tiffin.services.payments.states import State
+
+CHARGE, REFUND = Line("charge", 1200, "EUR"), Line("refund", -1200, "EUR")
+NOTHING, TAKEN, BACK = Entered(), Entered(1200), Entered(1200, 1200)
+
+
+def ours(state: str) -> Ours:
+    return Ours(1200, "EUR", state)
+
+
+AGREE = [
+    # our state, what the ledger has, what the provider has
+    ("pending", NOTHING, []),
+    ("declined", NOTHING, []),
+    ("declined", NOTHING, [CHARGE, REFUND]),  # given up, charged after all, given back
+    ("succeeded", TAKEN, [CHARGE]),
+    ("refunded", BACK, [CHARGE, REFUND]),
+]
+
+DIFFER = [
+    # our state (None: no such payment), the ledger, the provider, kind and fix of each difference
+    (None, NOTHING, [CHARGE], [("missing_here", "refund_at_the_provider")]),
+    (None, NOTHING, [CHARGE, REFUND], []),
+    (None, TAKEN, [], [("entered_too_much", "undo_the_entry")]),
+    ("pending", NOTHING, [CHARGE], [("status_differs", "ask_the_provider")]),
+    ("pending", NOTHING, [CHARGE, REFUND], [("status_differs", "ask_a_person")]),
+    ("pending", TAKEN, [], [("entered_too_much", "undo_the_entry")]),
+    ("declined", NOTHING, [CHARGE], [("status_differs", "ask_the_provider")]),
+    ("declined", TAKEN, [], [("entered_too_much", "undo_the_entry")]),
+    ("succeeded", NOTHING, [CHARGE], [("not_entered", "enter_again")]),
+    ("succeeded", TAKEN, [], [("missing_there", "ask_the_provider")]),
+    ("succeeded", BACK, [CHARGE], [("entered_too_much", "undo_the_entry")]),
+    ("succeeded", TAKEN, [CHARGE, REFUND], [("status_differs", "ask_a_person")]),
+    ("succeeded", Entered(2400), [CHARGE], [("entered_too_much", "undo_the_entry")]),
+    ("succeeded", TAKEN, [CHARGE, CHARGE], [("duplicate", "refund_at_the_provider")]),
+    ("succeeded", TAKEN, [Line("charge", 1201, "EUR")], [("amount_differs", "ask_a_person")]),
+    ("succeeded", TAKEN, [Line("charge", 1200, "USD")], [("amount_differs", "ask_a_person")]),
+    ("refunding", TAKEN, [], [("missing_there", "ask_the_provider")]),
+    ("refunding", TAKEN, [CHARGE], [("status_differs", "refund_at_the_provider")]),
+    ("refunding", TAKEN, [CHARGE, REFUND], [("status_differs", "ask_the_provider")]),
+    ("refunded", BACK, [CHARGE], [("status_differs", "refund_at_the_provider")]),
+    ("refunded", BACK, [], [("missing_there", "ask_a_person")]),
+    ("refunded", TAKEN, [CHARGE, REFUND], [("not_entered", "enter_again")]),
+    ("refunded", NOTHING, [CHARGE, REFUND], [("not_entered", "enter_again")] * 2),
+    ("refunded", BACK, [CHARGE, REFUND, REFUND], [("duplicate", "ask_a_person")]),
+    ("refunded", BACK, [REFUND], [("missing_there", "ask_a_person")]),
+    ("refunded", BACK, [CHARGE, Line("refund", -1100, "EUR")], [("amount_differs", "ask_a_person")]),
+]
+
+
+@pytest.mark.parametrize(("state", "entered", "lines"), AGREE)
+def test_books_that_agree_are_left_alone(state: str, entered: Entered, lines: list[Line]) -> None:
+    assert match("p", ours(state), entered, lines) == []
+
+
+@pytest.mark.parametrize(("state", "entered", "lines", "wanted"), DIFFER)
+def test_each_difference_has_its_fix(
+    state: str | None, entered: Entered, lines: list[Line], wanted: list[tuple[Kind, Fix]]
+) -> None:
+    found = match("p", ours(state) if state else None, entered, lines)
+    assert [(each.kind, each.fix) for each in found] == wanted
+
+
+def test_every_kind_and_every_fix_is_in_the_table() -> None:
+    found = {pair for *_, pairs in DIFFER for pair in pairs}
+    assert {kind for kind, _ in found} == set(get_args(Kind))
+    assert {fix for _, fix in found} == set(get_args(Fix)) == WHAT_TO_DO.keys()
+
+
+def test_whatever_the_three_books_say_only_what_the_table_of_agreement_has_passes() -> None:
+    charges = ([], [CHARGE], [CHARGE, REFUND], [REFUND], [CHARGE, CHARGE])
+    agreeing = [
+        (state, entered, lines)
+        for state, entered, lines in product(get_args(State), (NOTHING, TAKEN, BACK), charges)
+        if not match("p", ours(state), entered, lines)
+    ]
+    assert sorted(agreeing) == sorted(AGREE)
+
+
+def test_without_a_statement_only_the_ledger_is_compared() -> None:
+    assert match("p", ours("succeeded"), TAKEN, None) == []
+    assert [each.kind for each in match("p", ours("succeeded"), None, None)] == ["not_entered"]
+
+
+def test_payments_of_which_only_one_book_knows_are_found() -> None:
+    found = reconcile({"a": ours("succeeded")}, {"b": TAKEN}, {"c": [CHARGE]})
+    assert [(each.payment_id, each.kind) for each in found] == [
+        ("a", "not_entered"), ("a", "missing_there"), ("b", "entered_too_much"), ("c", "missing_here"),
+    ]  # fmt: skip
