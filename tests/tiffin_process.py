@@ -14,7 +14,7 @@ from tiffin.cli.running import Running, find
 from tiffin.cli.secret import read_secret
 from tiffin.services.users.signing import PlatformTokens
 
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 180
 
 
 class TiffinProcess:

@@ -28,7 +28,7 @@ from tiffin.cli.running import announce, claim
 from tiffin.cli.stopping import stop_event
 from tiffin.cli.up import free_port, welcome
 
-START_S = 60.0
+START_S = 120.0
 LOOK_AGAIN_S = 0.05
 
 _log = structlog.get_logger()
