@@ -50,6 +50,7 @@ class TiffinProcess:
                 self._port = int(running.url.rpartition(":")[2])
                 return running
             time.sleep(0.02)
+        self.kill()
         raise AssertionError((self.data_directory / "server.log").read_text()[-4000:])
 
     def kill(self) -> None:
