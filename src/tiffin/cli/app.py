@@ -212,6 +212,30 @@ def audit(*, config: ConfigFile = FILE) -> None:
 
 
 @app.command
+def reconcile(*, config: ConfigFile = FILE) -> None:
+    """Compare payments, ledger and the sandbox's statement; say of each difference what to do."""
+    from tiffin.cli.ledger import reconcile
+
+    if not _run(reconcile(_configure(config), console)):
+        sys.exit(1)
+
+
+@app.command
+def ledger(order_id: str, *, config: ConfigFile = FILE) -> None:
+    """Show what an order has moved between accounts, and what is left in each of them.
+
+    Parameters
+    ----------
+    order_id
+        Its number.
+    """
+    from tiffin.cli.ledger import ledger
+
+    if not _run(ledger(_configure(config), order_id, console)):
+        sys.exit(1)
+
+
+@app.command
 def order(order_id: str, *, config: ConfigFile = FILE) -> None:
     """Show an order and everything that has happened to it.
 

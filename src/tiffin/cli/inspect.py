@@ -9,6 +9,7 @@ from tiffin.audit.report import CHECKS, Check, Report
 from tiffin.cli.clock import utc_now
 from tiffin.cli.config import Config
 from tiffin.cli.nodes import open_nodes
+from tiffin.cli.sandbox import sandbox_statement
 from tiffin.primitives.money import Money
 from tiffin.rpc import contracts as c
 from tiffin.services.orders.order import details_of, to_contract
@@ -32,7 +33,9 @@ async def audit(config: Config, console: Console) -> bool:
                     bars[check] = progress.add_task(check)
                 progress.update(bars[check], completed=done, total=total)
 
-            report = await run_audit(router, utc_now, show)
+            has_statement = sandbox_statement(config) is not None
+            statement = (lambda: sandbox_statement(config) or []) if has_statement else None
+            report = await run_audit(router, utc_now, show, statement=statement)
     console.print(_audit_table(report))
     looked_at = ", ".join(f"{count:,} {what}" for what, count in report.checked.items())
     console.print(f"Looked at {looked_at}.", highlight=False)

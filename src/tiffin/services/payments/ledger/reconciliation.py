@@ -58,11 +58,16 @@ _CHARGED = frozenset(("succeeded", "refunding", "refunded"))
 
 
 def reconcile(
-    ours: Mapping[str, Ours], entered: Mapping[str, Entered], statement: Mapping[str, Sequence[Line]]
+    ours: Mapping[str, Ours],
+    entered: Mapping[str, Entered],
+    statement: Mapping[str, Sequence[Line]] | None,
 ) -> list[Difference]:
-    """Every difference, payment by payment, by payment id."""
-    ids = sorted(ours.keys() | entered.keys() | statement.keys())
-    return [found for of in ids for found in match(of, ours.get(of), entered.get(of), statement.get(of, ()))]
+    """Every difference, payment by payment, by payment id. `statement` None: there is none."""
+    found: list[Difference] = []
+    for of in sorted(ours.keys() | entered.keys() | (statement or {}).keys()):
+        lines = None if statement is None else statement.get(of, ())
+        found += match(of, ours.get(of), entered.get(of), lines)
+    return found
 
 
 def match(

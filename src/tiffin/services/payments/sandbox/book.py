@@ -73,14 +73,25 @@ class Book:
         if charge.state == "refunded" and (before is None or before.state != "refunded"):
             self.lines.append(Line("refund", charge.key, charge.reference, -charge.amount, charge.currency))
 
+    @classmethod
+    def peek(cls, journal: Path) -> "Book":
+        """What a journal says now, whoever is writing it; a line that is not whole does not count."""
+        book = cls()
+        book._take_whole_lines(journal.read_bytes() if journal.exists() else b"")
+        return book
+
     def _read(self, journal: Path) -> None:
         """Take every whole line; cut off one that was being written when the process was killed."""
         if not journal.exists():
             return
         text = journal.read_bytes()
+        whole = self._take_whole_lines(text)
+        if whole < len(text):
+            os.truncate(journal, whole)
+
+    def _take_whole_lines(self, text: bytes) -> int:
         whole = text.rfind(b"\n") + 1
         decode = msgspec.json.Decoder(Charge).decode
         for line in text[:whole].splitlines():
             self._take(decode(line))
-        if whole < len(text):
-            os.truncate(journal, whole)
+        return whole
