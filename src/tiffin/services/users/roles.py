@@ -55,7 +55,7 @@ class Roles:
         assert subject is not None
         row = await self._find(person_id, role, subject)
         if row is None:
-            raise Refusal("role_not_granted", f"you may not act as {role} there")
+            raise role_not_granted(role)
         if role == "restaurant":
             return c.Caller(role="restaurant", id=subject, person=person_id, access=row["access"])
         return c.Caller(role="courier" if role == "courier" else "operator", id=person_id)
@@ -131,3 +131,8 @@ class Roles:
             shard,
             lambda node: node.fetchrow(QUERIES["grant_of"], shard, person_id, role, subject),
         )
+
+
+def role_not_granted(role: str) -> Refusal:
+    """Somebody wants to act as what they are not."""
+    return Refusal("role_not_granted", f"you may not act as {role} there")

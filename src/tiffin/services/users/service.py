@@ -17,7 +17,7 @@ from tiffin.services.users.erasure import Erasure
 from tiffin.services.users.key_store import KeyStore
 from tiffin.services.users.policy import SignInPolicy
 from tiffin.services.users.queries import QUERIES
-from tiffin.services.users.roles import Roles
+from tiffin.services.users.roles import Roles, role_not_granted
 from tiffin.services.users.sessions import RefreshToken, Sessions
 from tiffin.services.users.sign_in import SendCode, SignIns
 from tiffin.services.users.store import CustomerStore
@@ -67,16 +67,14 @@ class UsersService(Customers):
         """Make the account if there is none, and a session. Of many with the same code one succeeds."""
         now = self._clock()
         right = await self._sign_ins.guess(request.phone, request.sign_in_id, request.code)
-        person_id = await self._accounts.owner(request.phone)
-        if request.role != "customer" and person_id is None:
-            raise Refusal("role_not_granted", f"you may not act as {request.role} there")
-        if person_id is not None:
-            caller = await self._roles.caller(person_id, request.role, request.restaurant_id)
-        else:
-            caller = None
+        known = await self._accounts.owner(request.phone)
+        if request.role != "customer":  # asked before the code is used up: it is good for another try
+            if known is None:
+                raise role_not_granted(request.role)
+            await self._roles.caller(known, request.role, request.restaurant_id)
         await self._sign_ins.use(right)
         person_id, is_new = await self._accounts.person(request.phone, request.name)
-        caller = caller or c.Caller(role="customer", id=person_id)
+        caller = await self._roles.caller(person_id, request.role, request.restaurant_id)
         return await self._sessions.start(person_id, caller, is_new, now)
 
     async def refresh(self, context: c.CallContext, request: c.RefreshSession) -> c.SignedIn:
