@@ -8,13 +8,14 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import aiohttp
 import psutil
 import pytest
 
 import databases
 from process_platform import ByHand, ProcessPlatform
 from system.survival import survives
-from system.town import OPERATOR, WAY, Answer, Town, actor, eventually, order_for
+from system.town import OPERATOR, WAY, Answer, Town, actor, database, eventually, order_for
 from tiffin.cli.parts import PARTS
 from tiffin.cli.running import find
 from tiffin.cli.secret import role_password
@@ -85,6 +86,26 @@ async def test_a_service_that_was_killed_costs_clear_errors_until_it_is_back(
     assert (await eventually(is_there, f"{service} is back")).body == before
 
 
+async def test_a_gateway_that_was_started_again_gives_requests_other_names(
+    processes: ProcessPlatform, town: Town
+) -> None:
+    async def names() -> set[str]:
+        answers = [await town.ask(None, "GET", "/v1/orders") for _ in range(20)]
+        return {answer.headers["X-Request-Id"] for answer in answers}
+
+    before = await names()
+    await processes.until_back("gateway", processes.kill_service("gateway"))
+
+    async def is_up() -> bool:
+        try:
+            return (await town.ask(None, "GET", "/livez")).status == 200
+        except aiohttp.ClientError:
+            return False
+
+    await eventually(is_up, "the gateway is back")
+    assert before.isdisjoint(await names())
+
+
 async def test_ps_shows_every_process_and_how_often_it_was_started_again(processes: ProcessPlatform) -> None:
     restarts = processes.kill_service("sandbox")
     await processes.until_back("sandbox", restarts)
@@ -120,6 +141,15 @@ async def test_a_process_that_does_not_answer_is_shown(processes: ProcessPlatfor
         os.kill(pid, signal.SIGCONT)
     assert shown.returncode == 1
     assert [_cells(line)[3] for line in shown.stdout.splitlines() if "users" in line] == ["no answer"]
+
+
+async def test_every_service_enters_the_database_as_its_own_role(processes: ProcessPlatform) -> None:
+    async with database(processes) as node:
+        rows = await node.fetch("SELECT DISTINCT usename FROM pg_stat_activity WHERE datname = 'local'")
+    names = set(processes.services) - {"sandbox", "gateway"}
+    assert {row["usename"] for row in rows} - {"tiffin", "local_gateway"} == {
+        f"local_{name}" for name in names
+    }
 
 
 async def test_every_line_of_the_log_names_its_process(processes: ProcessPlatform) -> None:

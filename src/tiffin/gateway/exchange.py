@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import re
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import uuid4
@@ -25,12 +26,17 @@ _TRACE_PARENT = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 _request_ids = itertools.count()
-_PROCESS = uuid4().hex[:20]
+
+
+@cache
+def _process() -> str:
+    """A random name. Drawn with the first request, not at import: processes may be forked after that."""
+    return uuid4().hex[:20]
 
 
 def next_request_id() -> str:
     """Unique like a UUID, at a tenth of its price: this process's random name and a number."""
-    return f"{_PROCESS}{next(_request_ids):012x}"
+    return f"{_process()}{next(_request_ids):012x}"
 
 
 class ClientGoneError(Exception):
