@@ -79,6 +79,10 @@ CODES: Mapping[str, Kind] = {
     "not_your_delivery": Kind.FORBIDDEN,
     # payments
     "payment_not_expected": Kind.CONFLICT,
+    "payment_not_found": Kind.NOT_FOUND,
+    "refund_not_found": Kind.NOT_FOUND,
+    "refund_too_large": Kind.CONFLICT,
+    "not_refundable": Kind.CONFLICT,
     "bad_signature": Kind.UNAUTHENTICATED,
     # notifications
     "person_not_found": Kind.NOT_FOUND,

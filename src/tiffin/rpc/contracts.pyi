@@ -325,21 +325,61 @@ class OrderTermsList(msgspec.Struct, kw_only=True):
 class PayOrder(msgspec.Struct, kw_only=True):
     order_id: str
     source: str
+    key: str | None = None
+    amount: Money | None = None
 
 class Payment(msgspec.Struct, kw_only=True):
     id: str
     order_id: str
     amount: Money
-    state: Literal['pending', 'succeeded', 'declined', 'refunding', 'refunded']
+    state: Literal['pending', 'authorised', 'capturing', 'succeeded', 'voiding', 'voided', 'declined', 'refunding', 'refunded']
     decline_reason: str | None = None
     created_at: str
     updated_at: str
+    method: Literal['card', 'cash'] | None = None
+    captured: Money | None = None
+    refunding: Money | None = None
+    refunded: Money | None = None
+
+class PaymentRef(msgspec.Struct, kw_only=True):
+    payment_id: str
+
+class RefundPayment(msgspec.Struct, kw_only=True):
+    order_id: str | None = None
+    payment_id: str | None = None
+    amount: Money
+    key: str
+    reason: str | None = None
+
+class RefundPart(msgspec.Struct, kw_only=True):
+    payment_id: str
+    amount: Money
+    state: Literal['pending', 'succeeded', 'failed']
+    failure: str | None = None
+
+class Refund(msgspec.Struct, kw_only=True):
+    id: str
+    order_id: str
+    amount: Money
+    state: Literal['pending', 'succeeded', 'failed']
+    parts: list[RefundPart]
+    key: str
+    reason: str | None = None
+    created_at: str
+    updated_at: str
+
+class RefundRef(msgspec.Struct, kw_only=True):
+    refund_id: str
 
 class PaymentsOf(msgspec.Struct, kw_only=True):
     order_id: str
 
 class PaymentList(msgspec.Struct, kw_only=True):
     payments: list[Payment]
+    captured: Money | None = None
+    refunding: Money | None = None
+    refunded: Money | None = None
+    refunds: list[Refund] | None = None
 
 class ProviderNotice(msgspec.Struct, kw_only=True):
     body: str
@@ -352,13 +392,15 @@ class PaymentEvent(msgspec.Struct, kw_only=True):
     payment_id: str
     order_id: str
     version: int
-    type: Literal['payment.started', 'payment.succeeded', 'payment.declined', 'payment.refund_started', 'payment.refunded']
+    type: Literal['payment.started', 'payment.authorised', 'payment.capture_started', 'payment.succeeded', 'payment.void_started', 'payment.voided', 'payment.declined', 'payment.collected', 'payment.refund_started', 'payment.refunded', 'payment.refund_failed']
     amount: Money
     at: str
     request_id: str
     reason: str | None = None
     customer_id: str | None = None
     provider: str | None = None
+    refund_id: str | None = None
+    refund_amount: Money | None = None
 
 class AvailabilityWindow(msgspec.Struct, kw_only=True):
     weekdays: list[int] | None = None
@@ -842,6 +884,10 @@ class Orders(Protocol):
 
 class Payments(Protocol):
     async def pay(self, context: CallContext, request: PayOrder) -> Payment: ...
+    async def capture_payment(self, context: CallContext, request: PaymentRef) -> Payment: ...
+    async def void_payment(self, context: CallContext, request: PaymentRef) -> Payment: ...
+    async def refund(self, context: CallContext, request: RefundPayment) -> Refund: ...
+    async def find_refund(self, context: CallContext, request: RefundRef) -> Refund: ...
     async def list_payments(self, context: CallContext, request: PaymentsOf) -> PaymentList: ...
     async def take_notice(self, context: CallContext, request: ProviderNotice) -> NoticeTaken: ...
 

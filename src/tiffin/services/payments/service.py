@@ -67,6 +67,22 @@ class PaymentsService:
         payments = await self._store.of_order(int(order.id))
         return c.PaymentList(payments=[to_contract(payment) for payment in payments])
 
+    async def capture_payment(self, context: c.CallContext, request: c.PaymentRef) -> c.Payment:
+        """Take what has been authorised."""
+        raise Refusal("payment_not_expected", "nothing is authorised yet: payments are charged at once")
+
+    async def void_payment(self, context: c.CallContext, request: c.PaymentRef) -> c.Payment:
+        """Let go of what has been authorised."""
+        raise Refusal("payment_not_expected", "nothing is authorised yet: payments are charged at once")
+
+    async def refund(self, context: c.CallContext, request: c.RefundPayment) -> c.Refund:
+        """Give some of an order's money back."""
+        raise Unavailable("refunds_closed", "only fallen orders give money back so far")
+
+    async def find_refund(self, context: c.CallContext, request: c.RefundRef) -> c.Refund:
+        """How a refund stands."""
+        raise Refusal("refund_not_found", f"no refund {request.refund_id}")
+
     async def take_notice(self, context: c.CallContext, request: c.ProviderNotice) -> c.NoticeTaken:
         """Record what a provider says of a payment. Its signature says whose word it is, not who calls."""
         notice = self._provider.read_notice(request.body, request.signature, self._clock())
