@@ -110,9 +110,9 @@ async def test_many_at_once_get_through(phone_company: Scripted) -> None:
 
 
 async def test_reasons_name_nobody(phone_company: Scripted) -> None:
-    """Apprise names whom it could not reach; here that is the host."""
+    """Apprise names whom it could not reach: here a host that is spelled as the number is."""
     await phone_company.stop()
-    provider = Apprise([f"json://{{phone}}:{phone_company.port}/"])
+    provider = Apprise([f"json://127.0.0.1:{phone_company.port}/{{phone}}"])
     answer = await provider.deliver(Parcel(key="k", phone="127.0.0.1", text="t"))
     assert isinstance(answer, NotTaken)
     assert "127.0.0.1" not in answer.reason
