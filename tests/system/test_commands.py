@@ -15,7 +15,9 @@ from system.town import eventually
 from tiffin.cli.running import Running, find
 from tiffin_process import TiffinProcess
 
-COMMANDS = ("up", "token", "demo", "replay", "audit", "order", "shards", "bench")
+COMMANDS = (
+    "up", "serve", "ps", "migrate", "token", "demo", "replay", "audit", "order", "shards", "bench",
+)  # fmt: skip
 
 
 def test_every_command_has_help(tmp_path: Path) -> None:
@@ -46,6 +48,9 @@ BAD: list[tuple[tuple[str, ...], str]] = [
     (("audit", "--config", "unknown.toml"), "unknown field `dishes`"),
     (("up", "--config", "unreachable.toml"), "node north: "),
     (("shards", "--config", "."), "directory"),
+    (("serve", "orders"), "[services.orders] says neither"),
+    (("serve", "orders", "--listen", "here"), "'here' is no address"),
+    (("serve", "kitchen"), '"kitchen"'),
 ]
 
 
