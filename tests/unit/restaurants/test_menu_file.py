@@ -155,7 +155,8 @@ def test_what_is_wrong_is_told_by_line_and_field(
 @pytest.mark.parametrize(
     "text",
     ["", "\n", "a,b\n1,2\n", "kind,kind\n", "name,price\n", HEAD + 'item,,"soup\n', HEAD + "item" + ",x" * 30,
-     HEAD + 'item,,"a"b,Soup,1\n', HEAD + GOOD + 'item,,"' + "x" * 200_000 + '",Soup,1\n', "kind\0,id\n"],
+     HEAD + "item\n" * 20_001, HEAD + 'item,,"a"b,Soup,1\n',
+     HEAD + GOOD + 'item,,"' + "x" * 200_000 + '",Soup,1\n', "kind\0,id\n"],
 )  # fmt: skip
 def test_what_is_no_menu_file_is_not_applied_in_any_mode(text: str):
     reading = read_menu(text, "csv")
@@ -204,7 +205,10 @@ def test_what_is_wrong_in_json_is_told_by_place_and_field(
     assert told(msgspec.json.encode(document).decode(), "json") == refused
 
 
-@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, '{"items":' * 50_000, "NaN", "null"])
+@pytest.mark.parametrize(
+    "text",
+    ['{"items":[' + "7," * 20_000 + "7]}", "", "{", "[" * 100_000, '{"items":' * 50_000, "NaN", "null"],
+)
 def test_what_is_no_json_is_told(text: str):
     assert told(text, "json") == [(1, None, "file")]
 

@@ -19,6 +19,9 @@ COLUMNS: tuple[str, ...] = (
     "quantity_max", "available", "limited", "daily_portions", "preparation_minutes", "windows",
 )  # fmt: skip
 
+ROWS_MAX = 20_000
+"""A megabyte of JSON has no more, and a report of so many faults takes a tenth of a second."""
+
 _OF_KIND: Mapping[str, tuple[type[msgspec.Struct], frozenset[str]]] = {
     "category": (c.MenuCategory, frozenset({"name", "description", "windows"})),
     "item": (
@@ -116,12 +119,15 @@ def _records(text: str) -> Iterator[tuple[int, dict[str, str]]]:
     delimiter = ";" if ";" in head and "," not in head else ","
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     columns: list[str] | None = None
-    line = 1
+    line, count = 1, 0
     try:
         for record in reader:
             if columns is None:
                 columns = _header([cell.strip().lower() for cell in record])
             elif any(record):
+                count += 1
+                if count > ROWS_MAX:
+                    raise UnreadableError(line, f"a file has at most {ROWS_MAX} rows")
                 if len(record) > len(columns):
                     raise UnreadableError(line, f"there are {len(record)} cells, and {len(columns)} columns")
                 yield line, {name: _armed(cell) for name, cell in zip(columns, record, strict=False) if cell}

@@ -9,7 +9,7 @@ from tiffin.primitives.errors import Refusal
 from tiffin.rpc import contracts as c
 from tiffin.rpc.checks import refuse_escaped_nul
 from tiffin.services.restaurants.menu import Card, Problem, problems, tidied
-from tiffin.services.restaurants.menu_csv import Fault, Rows, UnreadableError, read_csv, write_csv
+from tiffin.services.restaurants.menu_csv import ROWS_MAX, Fault, Rows, UnreadableError, read_csv, write_csv
 
 ITEMS_MAX, CATEGORIES_MAX = 2000, 200
 REASON_MAX = 200
@@ -79,6 +79,8 @@ def _read_json(text: str) -> Rows:
         values: Any = document.get(name, [])  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         if not isinstance(values, list):
             raise UnreadableError(1, f"`{name}` is not a list")
+        if len(values) > ROWS_MAX:  # pyright: ignore[reportUnknownArgumentType]
+            raise UnreadableError(1, f"`{name}` has more than {ROWS_MAX}")
         for place, value in enumerate(values, 1):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
             try:
                 taken[name].append((place, msgspec.convert(value, made)))
