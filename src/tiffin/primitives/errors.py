@@ -85,10 +85,6 @@ CODES: Mapping[str, Kind] = {
     "not_refundable": Kind.CONFLICT,
     "bad_signature": Kind.UNAUTHENTICATED,
     # notifications
-    "person_not_found": Kind.NOT_FOUND,
-    "unknown_template": Kind.INVALID,
-    "invalid_variables": Kind.INVALID,
-    # notifications
     "unknown_template": Kind.INVALID,
     "invalid_variables": Kind.INVALID,
     # the ledger
