@@ -14,12 +14,19 @@ from manual_clock import ManualClock
 from marketplace import EXTRA, FEE, PRICE, refusal_of
 from tiffin.rpc import contracts as c
 from tiffin.services.payments.ledger import accounts
+from tiffin.services.payments.ledger.store import QUERIES
 from tiffin.sharding.router import Router
+from tiffin.sharding.slots import shard_of
 
 SUBTOTAL = 2 * (PRICE + EXTRA)
 EARNED = SUBTOTAL * 8 // 10
 PAY = FEE * 8 // 10
 DAY_S = 24 * 3600
+WAITING = "SELECT pid FROM pg_stat_activity WHERE $1::int = ANY(pg_blocking_pids(pid))"
+
+
+def new_run() -> str:
+    return uuid4().hex[:12]
 
 
 @pytest.fixture(params=["router", "four_router"])
@@ -94,12 +101,26 @@ async def test_runs_at_the_same_time_settle_every_line_once(books: Books) -> Non
     orders = [await books.order("cash") for _ in range(4)]
     await books.keep(*orders)
     books.clock.advance(8 * DAY_S)
-    runs = await asyncio.gather(
-        *(books.settlements.settle_due(books.clock(), uuid4().hex[:12]) for _ in range(4))
-    )
+    runs = await asyncio.gather(*(books.settlements.settle_due(books.clock(), new_run()) for _ in range(4)))
     made = [settlement for run in runs for settlement in run if settlement.party in books.parties]
     assert amounts(made) == {"restaurant": 4 * EARNED, "courier": 4 * PAY}
     assert len(made) == 2
+
+
+async def test_who_comes_while_another_run_is_settling_waits_and_finds_it_settled(books: Books) -> None:
+    order = await books.order("cash")
+    await books.keep(order)
+    now = books.clock.advance(8 * DAY_S)
+    shard = shard_of(books.market.restaurant)
+    node = books.router.node("restaurant", shard)
+    async with node.transaction() as connection:
+        first = await connection.fetch(QUERIES["settle"], shard, now, new_run(), now, "", "")
+        assert books.parties[0] in {row["party"] for row in first}
+        second = asyncio.create_task(books.settlements.settle_due(now, new_run()))
+        while not await node.fetchrow(WAITING, await connection.fetchval("SELECT pg_backend_pid()")):
+            assert not second.done()
+    assert books.parties[0] not in {settlement.party for settlement in await second}
+    assert await books.owed(books.parties[0]) == 0
 
 
 async def test_dues_heard_again_after_they_were_settled_are_not_settled_again(books: Books) -> None:

@@ -240,3 +240,19 @@ def test_a_database_without_a_name_and_one_with_too_long_a_name_are_refused():
         role_url("postgresql://host", "orders", password_of)
     with pytest.raises(RoleError, match="63 bytes"):
         role_name("d" * 60, "orders")
+
+
+async def test_the_ledgers_own_role_changes_and_removes_nothing_that_has_been_entered(owned: Node):
+    connection = await enter(owned, "ledger")
+    statements = [
+        "UPDATE ledger.entries SET trace = ''",
+        "UPDATE ledger.policies SET fees = ''",
+        *(
+            f"{verb} ledger.{table}"
+            for verb in ("DELETE FROM", "TRUNCATE")
+            for table in ("entries", "policies", "balances", "dues", "settlements")
+        ),
+    ]
+    done = [statement for statement in statements if not await is_refused(connection, statement)]
+    await connection.close()
+    assert done == []

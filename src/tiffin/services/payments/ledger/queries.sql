@@ -35,6 +35,24 @@ SELECT * FROM ledger.entries WHERE shard = $1 AND subject = $2 ORDER BY at, ente
 SELECT currency, sum(amount)::bigint AS amount
   FROM ledger.balances WHERE shard = ANY($1::smallint[]) AND account = $2 GROUP BY currency;
 
+-- name: remake_balances
+-- All balances of some shards anew, from their entries: for whoever takes over a shard, or repairs one, as the
+-- owner of the database, while nobody enters anything there.
+WITH gone AS (
+    DELETE FROM ledger.balances WHERE shard = ANY($1::smallint[])
+       AND (shard, account, currency) NOT IN (
+           SELECT shard, account, currency
+             FROM ledger.entries CROSS JOIN LATERAL unnest(accounts) AS p (account)
+            WHERE shard = ANY($1::smallint[]))
+)
+INSERT INTO ledger.balances (shard, account, currency, amount, postings)
+SELECT shard, account, currency, sum(amount), count(*)
+  FROM ledger.entries CROSS JOIN LATERAL unnest(accounts, amounts::bigint[]) AS p (account, amount)
+ WHERE shard = ANY($1::smallint[]) AND account NOT LIKE 'restaurant:%' AND account NOT LIKE 'courier:%'
+ GROUP BY shard, account, currency
+    ON CONFLICT (shard, account, currency) DO UPDATE
+   SET amount = excluded.amount, postings = excluded.postings;
+
 -- name: open_dues
 -- What a party is owed, due or not: all that is in no settlement.
 SELECT currency, sum(amount)::bigint AS amount

@@ -141,6 +141,12 @@ class LedgerStore:
             await run(node, some)
 
 
+async def remake_balances(node: Node, shards: Sequence[int]) -> None:
+    """All balances of some shards anew, from their entries: when shards have come to a node, or to repair
+    them. `node` is its owner's, and nobody enters anything there meanwhile."""
+    await node.execute(QUERIES["remake_balances"], list(shards))
+
+
 def entry_of(row: asyncpg.Record) -> Entry:
     """An entry from its row."""
     postings = tuple(Posting(*posting) for posting in zip(row["accounts"], row["amounts"], strict=True))
