@@ -54,9 +54,11 @@ def _asked_as(service: str) -> str:
 
 
 def _table(entries: list[Entry], health: list[Health]) -> Table:
-    table = Table("service", "pid", "address", "health", title="Processes", title_justify="left")
-    for column in ("in flight", "uptime", "restarts", "memory"):
-        table.add_column(column, justify="right")
+    table = Table(box=None, padding=(0, 1), pad_edge=False)  # whole in 80 columns
+    for column in ("service", "pid", "address", "health"):
+        table.add_column(column, no_wrap=True)
+    for column in ("calls", "uptime", "restarts", "memory"):
+        table.add_column(column, justify="right", no_wrap=True)
     now = utc_now().timestamp()
     for entry, each in zip(entries, health, strict=True):
         table.add_row(
