@@ -126,7 +126,7 @@ struct ApiKey {
   3: required string subject,
   4: required string label,
   5: required string created_at,
-  6: required string created_by,
+  6: required string created_by (doc = "Of a restaurant's people: their member id."),
   7: optional string used_at (doc = "The last use, to the minute."),
 }
 
@@ -155,17 +155,20 @@ struct InviteStaff {
 
 struct StaffRef {
   1: required string restaurant_id (pattern = "^[A-Za-z0-9_.:-]{1,64}$"),
-  2: required string person_id (pattern = "^[A-Za-z0-9_.:-]{1,64}$"),
+  3: required string member_id (pattern = "^m-[0-9a-f]{20}$"),
 }
 
 struct StaffOf {
   1: required string restaurant_id (pattern = "^[A-Za-z0-9_.:-]{1,64}$"),
 }
 
+/** People are their restaurant's customers, too: it does not learn which. */
 struct StaffMember {
-  1: required string person_id,
+  1: optional string person_id (doc = "Only operators are told."),
   2: required string access (one_of = "owner manager staff"),
   3: required string since,
+  4: required string member_id (doc = "Stands for the person in this restaurant alone."),
+  5: optional bool is_caller (doc = "Whether whoever asks is this person."),
 }
 
 struct StaffList {

@@ -86,7 +86,9 @@ async def _employ(town: Town, tenant: Tenant) -> None:
     kitchen, restaurant = tenant.who("restaurant"), tenant.subjects["restaurant"]
     staff = {"phone": f"+57602{_digits(tenant.private)}", "access": "staff"}
     hired = await _done(await town.ask(kitchen, "POST", f"/v1/restaurants/{restaurant}/staff", staff))
-    tenant.ids["person_id"] = [tenant.subjects["customer"], hired["person_id"]]
+    staff = (await _done(await town.ask(OPERATOR, "GET", f"/v1/restaurants/{restaurant}/staff")))["staff"]
+    tenant.ids["person_id"] = [tenant.subjects["customer"], staff[0]["person_id"]]
+    tenant.ids["member_id"] = [hired["member_id"]]
     till = {"role": "restaurant", "subject": restaurant, "label": f"{tenant.private} till"}
     key = await _done(await town.ask(kitchen, "POST", "/v1/api-keys", till))
     tenant.ids["key_id"] = [key["about"]["key_id"]]

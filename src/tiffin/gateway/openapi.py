@@ -56,6 +56,7 @@ EXAMPLES: Mapping[str, object] = {
     "access": "staff",
     "key_id": "restaurant-1.Zk3pXw0aQm1rT5vB",
     "person_id": "p-0123456789abcdef0123",
+    "member_id": "m-0123456789abcdef0123",
     "CreateApiKey.role": "restaurant",
     "GrantRole.role": "courier",
     "RoleRef.role": "courier",

@@ -115,7 +115,7 @@ ROUTES: tuple[Route, ...] = (
           headers={"idempotency_key": "Idempotency-Key"}),
     Route("POST", "/v1/restaurants/{restaurant_id}/staff", (RESTAURANT, OPERATOR), "Users.invite_staff", 201),
     Route("GET", "/v1/restaurants/{restaurant_id}/staff", (RESTAURANT, OPERATOR), "Users.list_staff"),
-    Route("DELETE", "/v1/restaurants/{restaurant_id}/staff/{person_id}", (RESTAURANT, OPERATOR),
+    Route("DELETE", "/v1/restaurants/{restaurant_id}/staff/{member_id}", (RESTAURANT, OPERATOR),
           "Users.remove_staff"),
     # orders
     Route("POST", "/v1/quotes", (CUSTOMER,), "Orders.quote"),

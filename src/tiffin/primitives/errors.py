@@ -48,6 +48,7 @@ CODES: Mapping[str, Kind] = {
     "person_not_found": Kind.NOT_FOUND,
     "role_not_granted": Kind.FORBIDDEN,
     "too_many_staff": Kind.CONFLICT,
+    "last_owner": Kind.CONFLICT,
     "api_key_not_found": Kind.NOT_FOUND,
     "too_many_api_keys": Kind.CONFLICT,
     # restaurants
@@ -87,6 +88,13 @@ CODES: Mapping[str, Kind] = {
     # notifications
     "unknown_template": Kind.INVALID,
     "invalid_variables": Kind.INVALID,
+    # cases
+    "case_not_found": Kind.NOT_FOUND,
+    "case_not_possible": Kind.CONFLICT,
+    "case_open": Kind.CONFLICT,
+    "window_over": Kind.CONFLICT,
+    "nothing_left": Kind.CONFLICT,
+    "outcome_changed": Kind.CONFLICT,
     # the ledger
     "entry_not_found": Kind.NOT_FOUND,
     "entry_differs": Kind.CONFLICT,

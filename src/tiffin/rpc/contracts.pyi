@@ -808,15 +808,17 @@ class InviteStaff(msgspec.Struct, kw_only=True):
 
 class StaffRef(msgspec.Struct, kw_only=True):
     restaurant_id: str
-    person_id: str
+    member_id: str
 
 class StaffOf(msgspec.Struct, kw_only=True):
     restaurant_id: str
 
 class StaffMember(msgspec.Struct, kw_only=True):
-    person_id: str
+    person_id: str | None = None
     access: Literal['owner', 'manager', 'staff']
     since: str
+    member_id: str
+    is_caller: bool | None = None
 
 class StaffList(msgspec.Struct, kw_only=True):
     staff: list[StaffMember]

@@ -280,9 +280,11 @@ async def test_a_restaurant_is_reached_by_the_manager_who_has_been_there_longest
     access = {"owner": "owner", "new": "manager", "old": "manager", "oldest": "manager", "helper": "staff"}
     since = {"owner": "2020", "new": "2025", "old": "2022", "oldest": "2021", "helper": "2019"}
     desk.known.staff[kitchen] = [
-        c.StaffMember(person_id=people[name], access=access[name], since=since[name]) for name in phones
+        c.StaffMember(person_id=people[name], access=access[name], since=since[name], member_id=f"m-{name}")
+        for name in phones
     ]
-    desk.known.staff[kitchen].append(c.StaffMember(person_id="gone", access="manager", since="2001"))
+    gone = c.StaffMember(person_id="gone", access="manager", since="2001", member_id="m-gone")
+    desk.known.staff[kitchen].append(gone)
     order_id = desk.new_order(desk.customer(), kitchen)
     await desk.consumer.handle([desk.order_event(order_id, 1, "placed", None, "awaiting_acceptance")])
     await desk.run()

@@ -1,6 +1,7 @@
 """In which roles people may act, and who decides it."""
 
 import asyncio
+from typing import Any
 
 import jwt
 import pytest
@@ -42,10 +43,19 @@ class Kitchen:
         return self
 
     async def id_of(self, access: str) -> str:
-        listed = await self.town.ask(
-            "GET", f"/v1/restaurants/{self.restaurant}/staff", token=self.tokens["owner"]
-        )
-        return next(each["person_id"] for each in listed.body["staff"] if each["access"] == access)
+        """In the restaurant: what it is told."""
+        staff = await self.staff(self.tokens["owner"])
+        return next(each["member_id"] for each in staff if each["access"] == access)
+
+    async def person(self, access: str) -> str:
+        """Whom operators know them as."""
+        staff = await self.staff(self.town.tokens.mint("operator", "ops", 100_000))
+        return next(each["person_id"] for each in staff if each["access"] == access)
+
+    async def staff(self, token: str) -> list[dict[str, Any]]:
+        listed = await self.town.ask("GET", f"/v1/restaurants/{self.restaurant}/staff", token=token)
+        assert listed.status == 200, listed.body
+        return listed.body["staff"]
 
     async def dismiss(self, by: str, access: str) -> Answer:
         path = f"/v1/restaurants/{self.restaurant}/staff/{await self.id_of(access)}"
@@ -60,7 +70,7 @@ async def kitchen(town: Town) -> Kitchen:
 async def test_staff_act_as_their_restaurant_and_it_is_known_who(kitchen: Kitchen):
     claims = jwt.decode(kitchen.tokens["manager"], options={"verify_signature": False})
     assert (claims["role"], claims["sub"], claims["access"]) == ("restaurant", kitchen.restaurant, "manager")
-    assert claims["person"] == await kitchen.id_of("manager")
+    assert claims["person"] == await kitchen.person("manager")
     town = kitchen.town
     answer = await town.ask(
         "GET", f"/v1/restaurants/{kitchen.restaurant}/orders", token=kitchen.tokens["staff"],
@@ -69,7 +79,7 @@ async def test_staff_act_as_their_restaurant_and_it_is_known_who(kitchen: Kitche
     assert answer.status == 200
     context, _ = town.orders.asked[f"of-{kitchen.restaurant}"]
     assert context.caller == c.Caller(
-        role="restaurant", id=kitchen.restaurant, person=await kitchen.id_of("staff"), access="staff"
+        role="restaurant", id=kitchen.restaurant, person=await kitchen.person("staff"), access="staff"
     )
 
 
@@ -173,8 +183,74 @@ async def test_an_invitation_does_not_tell_whether_the_phone_is_known(kitchen: K
         (await invite(town, kitchen.tokens["owner"], kitchen.restaurant, phone, "staff")).body
         for phone in (known, unknown)
     ]
-    assert [each.keys() for each in told] == [{"person_id", "access", "since"}] * 2
-    assert len({len(each["person_id"]) for each in told}) == 1
+    assert [each.keys() for each in told] == [{"member_id", "access", "since"}] * 2
+    assert len({len(each["member_id"]) for each in told}) == 1
+
+
+async def test_a_restaurant_does_not_learn_which_of_its_customers_works_there(kitchen: Kitchen):
+    town, phone = kitchen.town, kitchen.town.phone()
+    ana = (await town.sign_in(phone, name="Ana")).person_id
+    other = await Kitchen(town).open()
+    told: list[Answer] = []
+    for of in (kitchen, other):
+        path = f"/v1/restaurants/{of.restaurant}"
+        token = of.tokens["owner"]
+        told.append(await invite(town, token, of.restaurant, phone, "owner"))
+        anas = await act(town, phone, of.restaurant)
+        key = {"role": "restaurant", "subject": of.restaurant, "label": "till"}
+        told += [
+            await town.ask("POST", "/v1/api-keys", key, anas),
+            await town.ask("GET", f"/v1/api-keys?subject={of.restaurant}", token=token),
+            await town.ask("GET", f"{path}/staff", token=token),
+            await town.ask("DELETE", f"{path}/staff/{told[-1].body['member_id']}", token=token),
+        ]
+        assert told[-4].body["about"]["created_by"] == told[-5].body["member_id"]
+        town.clock.advance(town.policy.code_again_s)
+    assert [answer.status for answer in told] == [201, 201, 200, 200, 200] * 2
+    assert not any(ana in str(answer.body) for answer in told)
+    assert told[0].body["member_id"] != told[5].body["member_id"], "nor two restaurants that they share one"
+
+
+async def test_whoever_asks_for_the_staff_finds_themselves(kitchen: Kitchen):
+    for access in ("owner", "manager", "staff"):
+        staff = await kitchen.staff(kitchen.tokens[access])
+        assert [each["access"] for each in staff if each.get("is_caller")] == [access]
+
+
+async def test_the_last_owner_stays_until_there_is_another(kitchen: Kitchen):
+    town = kitchen.town
+    token, restaurant = kitchen.tokens["owner"], kitchen.restaurant
+    last = (409, "last_owner")
+    assert (await kitchen.dismiss("owner", "owner")).problem == last
+    assert (await invite(town, token, restaurant, kitchen.phones["owner"], "manager")).problem == last
+    await town.news()
+    assert await town.opens(token)
+    await invite(town, token, restaurant, town.phone(), "owner")
+    assert (await invite(town, token, restaurant, kitchen.phones["owner"], "manager")).status == 201
+    staff = await kitchen.staff(town.tokens.mint("operator", "ops", 100_000))
+    assert sorted(each["access"] for each in staff) == ["manager", "manager", "owner", "staff"]
+
+
+async def test_of_owners_who_all_leave_at_once_one_stays(kitchen: Kitchen):
+    town = kitchen.town
+    phones = [kitchen.phones["owner"], *(town.phone() for _ in range(4))]
+    for phone in phones[1:]:
+        await invite(town, kitchen.tokens["owner"], kitchen.restaurant, phone, "owner")
+    tokens = [kitchen.tokens["owner"], *[await act(town, phone, kitchen.restaurant) for phone in phones[1:]]]
+
+    async def leave(token: str) -> Answer:
+        me = next(each["member_id"] for each in await kitchen.staff(token) if each.get("is_caller"))
+        return await town.ask("DELETE", f"/v1/restaurants/{kitchen.restaurant}/staff/{me}", token=token)
+
+    left = await asyncio.gather(*map(leave, tokens))
+    assert sorted(answer.status for answer in left) == [200, 200, 200, 200, 409]
+    assert [each["access"] for each in await kitchen.staff(kitchen.tokens["manager"])].count("owner") == 1
+
+
+async def test_an_operator_takes_the_last_owner_away(kitchen: Kitchen):
+    path = f"/v1/restaurants/{kitchen.restaurant}/staff/{await kitchen.id_of('owner')}"
+    token = kitchen.town.tokens.mint("operator", "ops", 100_000)
+    assert (await kitchen.town.ask("DELETE", path, token=token)).status == 200
 
 
 @pytest.mark.parametrize("role", ["courier", "operator"])

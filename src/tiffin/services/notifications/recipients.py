@@ -61,7 +61,8 @@ class Recipients:
 
     async def _staff_phone(self, restaurant_id: str, context: c.CallContext) -> str | None:
         found = await self._users.list_staff(context, c.StaffOf(restaurant_id=restaurant_id))
-        for member in sorted(found.staff, key=lambda each: (_RANKS[each.access], each.since, each.person_id)):
+        for member in sorted(found.staff, key=lambda each: (_RANKS[each.access], each.since, each.member_id)):
+            assert member.person_id is not None, "the platform's own parts are told"
             try:
                 if phone := await self._phone_of(member.person_id, context):
                     return phone

@@ -1,6 +1,8 @@
 """Who may do what with people, staff and keys: decided here, by the caller alone. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+
+from msgspec import structs
 
 from tiffin.primitives.errors import Refusal
 from tiffin.rpc import contracts as c
@@ -46,6 +48,21 @@ def check_manages(caller: c.Caller, access: str) -> None:
     """Only who may take on and dismiss somebody with this access."""
     if caller.role not in ALL_MAY and access not in MANAGES[caller.access]:
         raise Refusal("forbidden", f"your access does not reach as far as that of the {access}")
+
+
+def check_owner_stays(caller: c.Caller, owners: Collection[str | None], person_id: str) -> None:
+    """Somebody has to be able to take people on: only an operator takes the last owner (by person) away."""
+    if caller.role not in ALL_MAY and not set(owners) - {person_id}:
+        raise Refusal("last_owner", "a restaurant has to have an owner: make somebody else one first")
+
+
+def show_member(caller: c.Caller, member: c.StaffMember) -> c.StaffMember:
+    """A member as the caller may see them. A restaurant would know its customer by the person's id."""
+    person_id = member.person_id
+    assert person_id is not None
+    is_caller = True if is_person(caller, person_id) else None
+    shown = person_id if caller.role in ALL_MAY else None
+    return structs.replace(member, person_id=shown, is_caller=is_caller)
 
 
 def check_keys_of(caller: c.Caller, role: str, subject: str) -> None:

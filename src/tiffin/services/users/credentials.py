@@ -3,7 +3,7 @@
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from hashlib import sha256
-from hmac import compare_digest
+from hmac import compare_digest, digest
 
 from tiffin.services.users.sealing import derive
 
@@ -16,6 +16,7 @@ class Credentials:
 
     def __init__(self, platform_secret: bytes, random_bytes: Callable[[int], bytes]) -> None:
         self.code_key = derive(platform_secret, "codes at rest")
+        self._member_key = derive(platform_secret, "member ids")
         self._random_bytes = random_bytes
 
     def new_id(self) -> str:
@@ -29,6 +30,11 @@ class Credentials:
     def new_secret(self) -> str:
         """43 characters of base64url."""
         return _text(self._random_bytes(SECRET_BYTES))
+
+    def member_id(self, restaurant_id: str, person_id: str) -> str:
+        """Stands for the person in this restaurant: nobody without the secret finds out for whom it does."""
+        of = f"{restaurant_id}\0{person_id}".encode()
+        return f"m-{digest(self._member_key, of, 'sha256').hex()[:20]}"
 
     def random_below(self, limit: int) -> int:
         """An even draw of 0 to `limit` - 1; 16 bytes make the unevenness smaller than anybody can tell."""

@@ -126,6 +126,10 @@ SELECT person_id FROM users.staff WHERE shard = $1 AND restaurant_id = $2;
 -- name: remove_staff
 DELETE FROM users.staff WHERE shard = $1 AND restaurant_id = $2 AND person_id = $3 RETURNING person_id;
 
+-- name: lock_owners
+-- Until the transaction ends: one at a time takes owners away from a restaurant.
+SELECT pg_advisory_xact_lock(hashtextextended('users.owners ' || $1::text, 0));
+
 -- name: add_api_key
 -- No row if there are as many as anybody may have.
 INSERT INTO users.api_keys (shard, subject, id, role, label, secret_hash, created_at, created_by)

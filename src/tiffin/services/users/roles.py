@@ -1,6 +1,8 @@
 """In which roles people may act: staff of restaurants, couriers, operators. Everybody is a customer."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 
 import asyncpg
@@ -8,6 +10,7 @@ import asyncpg
 from tiffin.primitives.clock import to_text
 from tiffin.primitives.errors import Refusal
 from tiffin.rpc import contracts as c
+from tiffin.services.users.credentials import Credentials
 from tiffin.services.users.queries import QUERIES
 from tiffin.sharding.read_many import read_many
 from tiffin.sharding.router import Router
@@ -21,8 +24,10 @@ STAFF_MAX = 500
 class Roles:
     """The truth is the grant beside its person. A restaurant's list of its staff says whom to ask about."""
 
-    def __init__(self, router: Router) -> None:
+    def __init__(self, router: Router, credentials: Credentials) -> None:
         self._router = router
+        self._credentials = credentials
+        self._changing_owners = asyncio.Lock()
 
     async def of(self, person_id: str) -> list[c.Grant]:
         """The person's grants."""
@@ -109,9 +114,21 @@ class Roles:
         grants = await read_many(self._router, "customer", [row["person_id"] for row in listed], ask)
         members = sorted(grants.values(), key=lambda row: (row["granted_at"], row["id"]))
         return [
-            c.StaffMember(person_id=row["id"], access=row["access"], since=to_text(row["granted_at"]))
+            c.StaffMember(
+                person_id=row["id"], access=row["access"], since=to_text(row["granted_at"]),
+                member_id=self._credentials.member_id(restaurant_id, row["id"]),
+            )
             for row in members
-        ]
+        ]  # fmt: skip
+
+    @asynccontextmanager
+    async def changing_owners(self, restaurant_id: str) -> AsyncGenerator[list[c.StaffMember]]:
+        """The restaurant's owners. As long as this is entered nobody else enters it for this restaurant."""
+        node = self._router.node("restaurant", shard_of(restaurant_id))
+        # the lock of this process first: one of its connections waits for that of the others, not all
+        async with self._changing_owners, node.transaction() as connection:
+            await connection.execute(QUERIES["lock_owners"], restaurant_id)
+            yield [member for member in await self.staff(restaurant_id) if member.access == "owner"]
 
     async def _add_staff(self, restaurant_id: str, person_id: str) -> None:
         shard = shard_of(restaurant_id)

@@ -1,6 +1,7 @@
 """The methods of `idl/users.thrift`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from tiffin.primitives.clock import Clock, to_text
@@ -42,13 +43,14 @@ class UsersService(Customers):
         super().__init__(store, clock)
         credentials = Credentials(secret, random_bytes)
         self._clock = clock
+        self._credentials = credentials
         self._policy = policy
         self._keys = KeyStore(router.directory, secret, policy.key_age_s, random_bytes)
         self._ended = EndedTokens(router.directory)
         self._sign_ins = SignIns(router, clock, policy, credentials, send_code)
         self._accounts = Accounts(router, store, credentials)
         self._sessions = Sessions(router, policy, credentials, self._keys, self._ended)
-        self._roles = Roles(router)
+        self._roles = Roles(router, credentials)
         self._api_keys = ApiKeys(router, credentials)
         self._erasure = Erasure(router)
 
@@ -127,34 +129,44 @@ class UsersService(Customers):
         if present is not None:
             access.check_manages(context.caller, present)
         by = context.caller.person or context.caller.id
-        since = await self._roles.grant(
-            person_id, "restaurant", request.restaurant_id, request.access, by, now
-        )
+        is_lowered = present == "owner" and request.access != "owner"
+        async with self._owner_stays(context.caller, request.restaurant_id, person_id, is_lowered):
+            since = await self._roles.grant(
+                person_id, "restaurant", request.restaurant_id, request.access, by, now
+            )
         if present not in (None, request.access):
             await self._ended.end(person_id, now)
-        return c.StaffMember(person_id=person_id, access=request.access, since=to_text(since))
+        member_id = self._credentials.member_id(request.restaurant_id, person_id)
+        member = c.StaffMember(
+            person_id=person_id, access=request.access, since=to_text(since), member_id=member_id
+        )
+        return access.show_member(context.caller, member)
 
     async def remove_staff(self, context: c.CallContext, request: c.StaffRef) -> c.StaffList:
         """Dismiss somebody, or leave. Their access tokens are over."""
         access.check_restaurant(context.caller, request.restaurant_id)
-        present = await self._roles.access(request.person_id, request.restaurant_id)
-        if present is None:
+        staff = await self._roles.staff(request.restaurant_id)
+        member = next((each for each in staff if each.member_id == request.member_id), None)
+        if member is None or member.person_id is None:
             raise Refusal("person_not_found", "nobody of that id acts for this restaurant")
-        if not access.is_person(context.caller, request.person_id):
-            access.check_manages(context.caller, present)
-        await self._roles.revoke(request.person_id, "restaurant", request.restaurant_id)
-        await self._ended.end(request.person_id, self._clock())
-        return c.StaffList(staff=await self._roles.staff(request.restaurant_id))
+        if not access.is_person(context.caller, member.person_id):
+            access.check_manages(context.caller, member.access)
+        is_owner = member.access == "owner"
+        async with self._owner_stays(context.caller, request.restaurant_id, member.person_id, is_owner):
+            await self._roles.revoke(member.person_id, "restaurant", request.restaurant_id)
+        await self._ended.end(member.person_id, self._clock())
+        return await self._staff(context.caller, request.restaurant_id)
 
     async def list_staff(self, context: c.CallContext, request: c.StaffOf) -> c.StaffList:
         """Who may act for a restaurant."""
         access.check_restaurant(context.caller, request.restaurant_id)
-        return c.StaffList(staff=await self._roles.staff(request.restaurant_id))
+        return await self._staff(context.caller, request.restaurant_id)
 
     async def create_api_key(self, context: c.CallContext, request: c.CreateApiKey) -> c.CreatedApiKey:
         """A key for a system."""
         access.check_keys_of(context.caller, request.role, request.subject)
-        by = context.caller.person or context.caller.id
+        person = context.caller.person  # of a restaurant's people, and so are all who may see the key
+        by = self._credentials.member_id(request.subject, person) if person else context.caller.id
         return await self._api_keys.create(request, by, self._clock())
 
     async def list_api_keys(self, context: c.CallContext, request: c.ApiKeysOf) -> c.ApiKeyList:
@@ -217,6 +229,22 @@ class UsersService(Customers):
             await node.execute(QUERIES["forget_sign_ins"], now - window)
             await node.execute(QUERIES["forget_sessions"], now)
         await self._ended.forget(now)
+
+    @asynccontextmanager
+    async def _owner_stays(
+        self, caller: c.Caller, restaurant_id: str, person_id: str, loses_one: bool
+    ) -> AsyncGenerator[None]:
+        """Around what takes an owner away, if it does. `Refusal("last_owner")`, also if all leave at once."""
+        if not loses_one:
+            yield
+            return
+        async with self._roles.changing_owners(restaurant_id) as owners:
+            access.check_owner_stays(caller, [owner.person_id for owner in owners], person_id)
+            yield
+
+    async def _staff(self, caller: c.Caller, restaurant_id: str) -> c.StaffList:
+        staff = await self._roles.staff(restaurant_id)
+        return c.StaffList(staff=[access.show_member(caller, member) for member in staff])
 
     async def _grants(self, person_id: str) -> c.GrantList:
         return c.GrantList(person_id=person_id, grants=await self._roles.of(person_id))
