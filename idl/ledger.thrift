@@ -83,6 +83,20 @@ struct RecordPayout {
                                 pattern = "^[\\x21-\\x7e]{1,100}$"),
 }
 
+struct FeesOf {
+  1: required string restaurant_id (pattern = "^[A-Za-z0-9_.:-]{1,64}$"),
+  2: required string currency (pattern = "^[A-Z]{3}$"),
+  3: required string placed_at (doc = "The fees are those of the version that held then, RFC 3339.", max_length = "40"),
+}
+
+/** The fees of an order. */
+struct OrderFees {
+  1: required i32 policy (doc = "The version."),
+  2: required i32 commission_bp (doc = "Of the subtotal, in hundredths of a per cent."),
+  3: required i32 courier_share_bp (doc = "Of the delivery fee."),
+  4: required i64 courier_minimum (doc = "Minor units."),
+}
+
 /** What the log says about settlements. */
 struct SettlementEvent {
   1: required string type (one_of = "settlement.made settlement.paid"),
@@ -104,6 +118,8 @@ service Ledger extends base.Health {
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Enter a fact that no event tells of. The same fact again is answered with what stands.", repeat = "safe"),
   Entry reverse(1: base.CallContext context, 2: ReverseEntry request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Undo an entry by its opposite, once.", repeat = "safe"),
+  OrderFees fees(1: base.CallContext context, 2: FeesOf request)
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "The fees that hold for an order. For the platform's own parts.", repeat = "safe"),
   SettlementList list_settlements(1: base.CallContext context, 2: SettlementsOf request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "What a restaurant or courier has been settled.", repeat = "safe"),
   SettlementStatement settlement_statement(1: base.CallContext context, 2: SettlementRef request)

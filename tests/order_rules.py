@@ -12,7 +12,7 @@ STATES = (
 ROLES = ("customer", "restaurant", "courier", "operator", "system")
 EVENTS = (
     "placed", "paid", "payment_expired", "released", "accepted", "rejected", "acceptance_expired", "prepared",
-    "courier_assigned", "picked_up", "delivered", "overdue", "completed", "cancelled",
+    "courier_assigned", "picked_up", "delivered", "overdue", "completed", "cancelled", "called_off",
 )  # fmt: skip
 FINAL = ("completed", "cancelled")
 
@@ -53,6 +53,7 @@ RULES = tuple(
         ("scheduled", "cancelled", "customer", "cancelled"),
         ("scheduled", "cancelled", "operator", "cancelled"),
         ("scheduled", "cancelled", "system", "cancelled"),
+        ("scheduled", "called_off", "system", "cancelled"),
         #
         ("awaiting_acceptance", "accepted", "restaurant", "preparing", "prepare"),
         ("awaiting_acceptance", "accepted", "operator", "preparing", "prepare"),
@@ -63,6 +64,7 @@ RULES = tuple(
         ("awaiting_acceptance", "cancelled", "customer", "cancelled"),
         ("awaiting_acceptance", "cancelled", "operator", "cancelled"),
         ("awaiting_acceptance", "cancelled", "system", "cancelled"),
+        ("awaiting_acceptance", "called_off", "system", "cancelled"),
         #
         ("preparing", "prepared", "restaurant", "ready", "pick up"),
         ("preparing", "prepared", "operator", "ready", "pick up"),
@@ -72,6 +74,7 @@ RULES = tuple(
         ("preparing", "cancelled", "customer", "cancelled", "none", "in the first minute"),
         ("preparing", "cancelled", "operator", "cancelled"),
         ("preparing", "cancelled", "system", "cancelled"),
+        ("preparing", "called_off", "system", "cancelled"),
         #
         ("ready", "courier_assigned", "courier", "ready", "unchanged", "nobody else's"),
         ("ready", "courier_assigned", "operator", "ready", "unchanged"),
@@ -80,6 +83,7 @@ RULES = tuple(
         ("ready", "overdue", "system", "ready"),
         ("ready", "cancelled", "operator", "cancelled"),
         ("ready", "cancelled", "system", "cancelled"),
+        ("ready", "called_off", "system", "cancelled"),
         #
         ("delivering", "delivered", "courier", "delivered", "complete", "theirs"),
         ("delivering", "delivered", "operator", "delivered", "complete"),
@@ -87,6 +91,7 @@ RULES = tuple(
         ("delivering", "overdue", "system", "delivering"),
         ("delivering", "cancelled", "operator", "cancelled"),
         ("delivering", "cancelled", "system", "cancelled"),
+        ("delivering", "called_off", "system", "cancelled"),
         #
         ("delivered", "completed", "customer", "completed"),
         ("delivered", "completed", "operator", "completed"),

@@ -34,7 +34,8 @@ app.command(bench_app)
 ConfigFile = Annotated[Path, Parameter(name="--config", help="The configuration; it need not exist.")]
 Role = Literal["customer", "restaurant", "courier", "operator"]
 Service = Literal[
-    "users", "restaurants", "orders", "payments", "notifications", "ledger", "gateway", "sandbox", "log"
+    "users", "restaurants", "orders", "payments", "notifications", "ledger", "reverse", "gateway", "sandbox",
+    "log",
 ]  # fmt: skip
 Flag = Annotated[bool, Parameter(negative=())]
 Count = Annotated[int, Parameter(validator=Number(gte=1))]

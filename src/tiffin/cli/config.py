@@ -99,6 +99,7 @@ class Services(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     payments: Service = Service()
     notifications: Service = Service()
     ledger: Service = Service()
+    reverse: Service = Service()
     sandbox: Service = Service()
     """The payment provider to try things with; it speaks HTTP."""
 

@@ -12,6 +12,7 @@ SCHEMAS = (
     Schema("payments", "tiffin.services.payments"),
     Schema("notifications", "tiffin.services.notifications"),
     Schema("ledger", "tiffin.services.payments.ledger"),
+    Schema("reverse", "tiffin.services.reverse"),
 )
 
 _OWN = ("SELECT", "INSERT", "UPDATE", "DELETE")
@@ -27,6 +28,14 @@ _LEDGER = {
     "ledger.settlements": ("SELECT", "INSERT", "UPDATE"),
 }
 """Nothing is ever taken out of the ledger, and entries are not changed."""
+_REVERSE = {
+    "reverse.cases": ("SELECT", "INSERT", "UPDATE"),
+    "reverse.cases_by_restaurant": ("SELECT", "INSERT", "UPDATE"),
+    "reverse.orders": ("SELECT", "INSERT", "UPDATE"),
+    "reverse.policies": ("SELECT", "INSERT"),
+    "reverse.due": _OWN,
+}
+"""No case is ever taken away."""
 
 ROLES = (
     Role("users", {"users.*": _OWN, **_ROUTING, **_APPENDING}),
@@ -35,6 +44,7 @@ ROLES = (
     Role("payments", {"payments.*": _OWN, **_ROUTING, **_CONSUMING, **_APPENDING}),
     Role("notifications", {"notifications.*": _OWN, **_ROUTING, **_CONSUMING}),
     Role("ledger", {**_LEDGER, **_ROUTING, **_CONSUMING, **_APPENDING}),
+    Role("reverse", {**_REVERSE, **_ROUTING, **_CONSUMING, **_APPENDING}),
     Role("gateway", _READING),
 )
 """A service's own schema, the map of the shards, and of the log no more than it needs. Nothing else."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-Stream = Literal["order", "payment", "person", "ledger"]
+Stream = Literal["order", "payment", "person", "ledger", "case"]
 
 
 class Event(NamedTuple):
@@ -18,7 +18,7 @@ class Event(NamedTuple):
     stream: Stream
     key: str
     """The order's id, as text; a payment's events carry the id of the payment, a person's theirs, the
-    ledger's the entry's or settlement's."""
+    ledger's the entry's or settlement's, a case's the case's."""
     version: int
     type: str
     """Past tense: `order.accepted`."""

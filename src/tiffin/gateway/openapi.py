@@ -49,6 +49,7 @@ EXAMPLES: Mapping[str, object] = {
     "longitude": -74.0836,
     "name": "Bandeja paisa",
     "opens": "08:00",
+    "case_id": "1074694770-5b1c",
     "order_id": "1048577",
     "payment_method": "cash",
     "phone": "+57 601 555 0100",

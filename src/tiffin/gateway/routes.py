@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 CUSTOMER, RESTAURANT, COURIER, OPERATOR = "customer", "restaurant", "courier", "operator"
 ANYONE = (CUSTOMER, RESTAURANT, COURIER, OPERATOR)
+PARTIES = (CUSTOMER, RESTAURANT, OPERATOR)
+"""Who has to do with a case."""
 VISITORS: tuple[str, ...] = ()
 """No role: no token is asked for. How often an address may come is limited."""
 
@@ -39,6 +41,13 @@ def _advance(
     return Route(
         "POST", f"/v1/orders/{{order_id}}/{action}", roles, "Orders.advance",
         fixed={"event": event}, without=without, summary=summary,
+    )  # fmt: skip
+
+
+def _case(action: str, event: str, roles: tuple[str, ...], summary: str) -> Route:
+    return Route(
+        "POST", f"/v1/cases/{{case_id}}/{action}", roles, "Reverse.advance", fixed={"event": event},
+        summary=summary,
     )  # fmt: skip
 
 
@@ -146,4 +155,26 @@ ROUTES: tuple[Route, ...] = (
     # payments
     Route("POST", "/v1/orders/{order_id}/payments", (CUSTOMER,), "Payments.pay", 201),
     Route("GET", "/v1/orders/{order_id}/payments", (CUSTOMER, OPERATOR), "Payments.list_payments"),
+    # cases: undoing
+    Route("POST", "/v1/orders/{order_id}/cases/quote", PARTIES, "Reverse.quote"),
+    Route("POST", "/v1/orders/{order_id}/cases", PARTIES, "Reverse.open", 201,
+          headers={"idempotency_key": "Idempotency-Key"}),
+    Route("GET", "/v1/orders/{order_id}/cases", PARTIES, "Reverse.list_cases",
+          without=("customer_id", "restaurant_id", "cursor", "limit"),
+          summary="The order's cases, newest first."),
+    Route("GET", "/v1/cases", (CUSTOMER,), "Reverse.list_cases", subject="customer_id",
+          without=("restaurant_id", "order_id"), summary="The customer's own cases, newest first."),
+    Route("GET", "/v1/restaurants/{restaurant_id}/cases", (RESTAURANT, OPERATOR), "Reverse.list_cases",
+          without=("customer_id", "order_id"), summary="The restaurant's cases, newest first."),
+    Route("GET", "/v1/waiting-cases", (OPERATOR,), "Reverse.list_cases",
+          without=("customer_id", "restaurant_id", "order_id"),
+          summary="Everybody's cases that wait in a state, the most urgent first."),
+    Route("GET", "/v1/cases/{case_id}", PARTIES, "Reverse.get"),
+    _case("withdraw", "withdrawn", (CUSTOMER,), "The customer asks no more."),
+    _case("dispute", "disputed", (CUSTOMER,), "The customer takes a rejection to an operator."),
+    _case("approve", "approved", (RESTAURANT, OPERATOR), "Agree: what the case says is carried out."),
+    _case("reject", "rejected", (RESTAURANT, OPERATOR), "Do not agree; the customer may go to an operator."),
+    _case("dismiss", "dismissed", (OPERATOR,), "Decide an arbitration against the customer."),
+    _case("credit", "credited", (OPERATOR,), "Owe the customer what could not be given back."),
+    _case("evidence", "evidence_added", PARTIES, "Add words or pictures."),
 )  # fmt: skip

@@ -114,6 +114,17 @@ class RecordPayout(msgspec.Struct, kw_only=True):
     settlement_id: str
     reference: str
 
+class FeesOf(msgspec.Struct, kw_only=True):
+    restaurant_id: str
+    currency: str
+    placed_at: str
+
+class OrderFees(msgspec.Struct, kw_only=True):
+    policy: int
+    commission_bp: int
+    courier_share_bp: int
+    courier_minimum: int
+
 class SettlementEvent(msgspec.Struct, kw_only=True):
     type: Literal['settlement.made', 'settlement.paid']
     version: int
@@ -690,6 +701,106 @@ class MenuFile(msgspec.Struct, kw_only=True):
     version: int
     text: str
 
+class CaseLine(msgspec.Struct, kw_only=True):
+    line: int
+    quantity: int
+
+class QuoteCase(msgspec.Struct, kw_only=True):
+    order_id: str
+    kind: Literal['cancel', 'missing_items', 'wrong_items', 'late', 'never_arrived', 'quality', 'cannot_supply', 'courier_failure', 'operator_decision']
+    lines: list[CaseLine] | None = None
+    amount: Money | None = None
+    liable: Literal['restaurant', 'courier', 'platform'] | None = None
+
+class OpenCase(msgspec.Struct, kw_only=True):
+    idempotency_key: str
+    order_id: str
+    kind: Literal['cancel', 'missing_items', 'wrong_items', 'late', 'never_arrived', 'quality', 'cannot_supply', 'courier_failure', 'operator_decision']
+    lines: list[CaseLine] | None = None
+    amount: Money | None = None
+    liable: Literal['restaurant', 'courier', 'platform'] | None = None
+    expected_refund: Money | None = None
+    note: str | None = None
+    pictures: list[str] | None = None
+
+class Share(msgspec.Struct, kw_only=True):
+    party: Literal['customer', 'restaurant', 'courier', 'platform', 'subsidy']
+    amount: Money
+
+class CaseOutcome(msgspec.Struct, kw_only=True):
+    refund: Money
+    back_to: Literal['payment', 'balance', 'nowhere']
+    ends_order: bool
+    shares: list[Share]
+    policy: int
+    postings: list[Posting] | None = None
+
+class CaseQuote(msgspec.Struct, kw_only=True):
+    order_id: str
+    kind: Literal['cancel_before_acceptance', 'free_cancel', 'cancel_later', 'missing_items', 'wrong_items', 'late', 'never_arrived', 'quality', 'cannot_supply', 'courier_failure', 'operator_decision']
+    outcome: CaseOutcome
+    answered_by: Literal['nobody', 'restaurant', 'operator']
+
+class Evidence(msgspec.Struct, kw_only=True):
+    role: Literal['customer', 'restaurant', 'operator']
+    at: str
+    note: str | None = None
+    pictures: list[str] | None = None
+
+class Case(msgspec.Struct, kw_only=True):
+    id: str
+    order_id: str
+    customer_id: str
+    restaurant_id: str
+    kind: Literal['cancel_before_acceptance', 'free_cancel', 'cancel_later', 'missing_items', 'wrong_items', 'late', 'never_arrived', 'quality', 'cannot_supply', 'courier_failure', 'operator_decision']
+    state: Literal['requested', 'approved', 'rejected', 'withdrawn', 'in_arbitration', 'refunding', 'refunded', 'refund_failed', 'closed']
+    version: int
+    opened_by: Literal['customer', 'restaurant', 'operator']
+    outcome: CaseOutcome
+    opened_at: str
+    updated_at: str
+    due_at: str | None = None
+    lines: list[CaseLine] | None = None
+    evidence: list[Evidence] | None = None
+    reason: str | None = None
+
+class CaseRef(msgspec.Struct, kw_only=True):
+    case_id: str
+
+class AdvanceCase(msgspec.Struct, kw_only=True):
+    case_id: str
+    event: str
+    note: str | None = None
+    pictures: list[str] | None = None
+
+class ListCases(msgspec.Struct, kw_only=True):
+    customer_id: str | None = None
+    restaurant_id: str | None = None
+    order_id: str | None = None
+    state: Literal['requested', 'approved', 'rejected', 'withdrawn', 'in_arbitration', 'refunding', 'refunded', 'refund_failed', 'closed'] | None = None
+    cursor: str | None = None
+    limit: int = 20
+
+class CasePage(msgspec.Struct, kw_only=True):
+    cases: list[Case]
+    next_cursor: str | None = None
+
+class CaseEvent(msgspec.Struct, kw_only=True):
+    case_id: str
+    order_id: str
+    version: int
+    type: str
+    from_state: str | None = None
+    to_state: str
+    actor: Caller
+    reason: str | None = None
+    at: str
+    request_id: str
+    customer_id: str
+    restaurant_id: str
+    kind: str
+    refund: Money
+
 class Customer(msgspec.Struct, kw_only=True):
     id: str
     name: str
@@ -865,6 +976,7 @@ class Ledger(Protocol):
     async def balance(self, context: CallContext, request: BalanceOf) -> AccountBalance: ...
     async def enter(self, context: CallContext, request: EnterEntry) -> Entry: ...
     async def reverse(self, context: CallContext, request: ReverseEntry) -> Entry: ...
+    async def fees(self, context: CallContext, request: FeesOf) -> OrderFees: ...
     async def list_settlements(self, context: CallContext, request: SettlementsOf) -> SettlementList: ...
     async def settlement_statement(self, context: CallContext, request: SettlementRef) -> SettlementStatement: ...
     async def record_payout(self, context: CallContext, request: RecordPayout) -> Settlement: ...
@@ -917,6 +1029,13 @@ class Restaurants(Protocol):
     async def hold(self, context: CallContext, request: HoldStock) -> Empty: ...
     async def sell(self, context: CallContext, request: HoldRef) -> Empty: ...
     async def release(self, context: CallContext, request: HoldRef) -> Empty: ...
+
+class Reverse(Protocol):
+    async def quote(self, context: CallContext, request: QuoteCase) -> CaseQuote: ...
+    async def open(self, context: CallContext, request: OpenCase) -> Case: ...
+    async def get(self, context: CallContext, request: CaseRef) -> Case: ...
+    async def advance(self, context: CallContext, request: AdvanceCase) -> Case: ...
+    async def list_cases(self, context: CallContext, request: ListCases) -> CasePage: ...
 
 class Users(Protocol):
     async def create(self, context: CallContext, request: CreateCustomer) -> Customer: ...

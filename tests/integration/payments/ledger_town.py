@@ -39,8 +39,8 @@ class Books:
             self.router, market.orders, provider, self.clock, lambda: uuid4().hex[:8]
         )
         self.store, self.settlements = LedgerStore(self.router), Settlements(self.router)
-        self.ledger = LedgerService(self.store, self.settlements, self.clock)
         self.policies = KnownPolicies(self.router.directory, self.clock)
+        self.ledger = LedgerService(self.store, self.settlements, self.policies, self.clock)
         self.consumer = LedgerConsumer(self.store, market.orders, self.policies, self.clock)
 
     @classmethod

@@ -38,6 +38,8 @@ def example(document: dict[str, Any], schema: dict[str, Any]) -> Any:
     schema = resolved(document, schema)
     if "examples" in schema:
         return schema["examples"][0]
+    if "enum" in schema:
+        return schema["enum"][0]
     if schema.get("type") == "object":
         names = schema.get("required") or schema["properties"]
         return {name: example(document, schema["properties"][name]) for name in names}

@@ -12,6 +12,7 @@ from tiffin.cli.parts.orders import open_orders
 from tiffin.cli.parts.part import Ground, Open, Part, Peers
 from tiffin.cli.parts.payments import open_payments
 from tiffin.cli.parts.restaurants import open_restaurants
+from tiffin.cli.parts.reverse import open_reverse
 from tiffin.cli.parts.users import open_users
 
 PARTS: dict[str, Open] = {
@@ -21,6 +22,7 @@ PARTS: dict[str, Open] = {
     "orders": open_orders,
     "payments": open_payments,
     "ledger": open_ledger,
+    "reverse": open_reverse,
 }
 """By the name of the service, which is the peers' too. Each may ask those before it while it opens."""
 

@@ -25,7 +25,7 @@ async def open_gateway(nodes: Sequence[Node], peers: Peers, server: Server) -> A
     feed = LiveFeed(nodes)
     services = {
         "Users": peers.users, "Restaurants": peers.restaurants, "Orders": peers.orders,
-        "Payments": peers.payments, "Notifications": peers.notifications,
+        "Payments": peers.payments, "Notifications": peers.notifications, "Reverse": peers.reverse,
     }  # fmt: skip
 
     async def is_ready() -> None:

@@ -23,17 +23,17 @@ SETTLE_INTERVAL_S = 3600.0
 async def open_ledger(ground: Ground, peers: Peers) -> AsyncGenerator[Part]:
     """The books, and the reader that keeps them. Asks orders."""
     store, settlements = LedgerStore(ground.router), Settlements(ground.router)
+    policies = KnownPolicies(ground.router.directory, utc_now)
 
     async def settle() -> bool:
         await settlements.settle_due(utc_now(), uuid4().hex[:12])
         return False
 
     def work() -> list[Work]:
-        policies = KnownPolicies(ground.router.directory, utc_now)
         reader = LedgerConsumer(store, peers.orders, policies, utc_now)
         return [
             *consume(Consumer(reader.name, reader.handle, GATHER_S), ground),
             every(SETTLE_INTERVAL_S, "ledger.settle", settle),
         ]
 
-    yield Part(LedgerService(store, settlements, utc_now), work)
+    yield Part(LedgerService(store, settlements, policies, utc_now), work)

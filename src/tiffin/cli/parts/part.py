@@ -47,6 +47,7 @@ class Peers:
     payments: c.Payments
     notifications: c.Notifications
     ledger: c.Ledger
+    reverse: c.Reverse
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,8 @@ EDGES: tuple[Edge, ...] = (
          "The restaurant knows already that it cannot."),
     Edge("scheduled", "cancelled", "cancelled", (CUSTOMER, OPERATOR, SYSTEM), (), None,
          "Called off before the restaurant was asked."),
+    Edge("scheduled", "called_off", "cancelled", (SYSTEM,), (), None,
+         "A case has ended it, and gives back what is to be given back."),
 
     Edge("awaiting_acceptance", "accepted", "preparing", (RESTAURANT, OPERATOR), (), "preparation",
          "The restaurant takes it."),
@@ -68,6 +70,8 @@ EDGES: tuple[Edge, ...] = (
          "Dispatch may plan ahead of the restaurant's answer."),
     Edge("awaiting_acceptance", "cancelled", "cancelled", (CUSTOMER, OPERATOR, SYSTEM), (), None,
          "Called off before the restaurant answered."),
+    Edge("awaiting_acceptance", "called_off", "cancelled", (SYSTEM,), (), None,
+         "A case has ended it, and gives back what is to be given back."),
 
     Edge("preparing", "prepared", "ready", (RESTAURANT, OPERATOR), (), "pickup",
          "Packed and waiting for the courier."),
@@ -81,6 +85,8 @@ EDGES: tuple[Edge, ...] = (
          "For a moment after acceptance the customer may still change their mind."),
     Edge("preparing", "cancelled", "cancelled", (OPERATOR, SYSTEM), (), None,
          "Called off while it was being made."),
+    Edge("preparing", "called_off", "cancelled", (SYSTEM,), (), None,
+         "A case has ended it, and gives back what is to be given back."),
 
     Edge("ready", "courier_assigned", "ready", (COURIER,), ("unclaimed",), "same",
          "A courier takes the delivery."),
@@ -94,6 +100,8 @@ EDGES: tuple[Edge, ...] = (
          "Nobody has come for it: somebody should look."),
     Edge("ready", "cancelled", "cancelled", (OPERATOR, SYSTEM), (), None,
          "Called off while it waited for its courier."),
+    Edge("ready", "called_off", "cancelled", (SYSTEM,), (), None,
+         "A case has ended it, and gives back what is to be given back."),
 
     Edge("delivering", "delivered", "delivered", (COURIER,), ("own_delivery",), "completion",
          "The customer has it."),
@@ -105,6 +113,8 @@ EDGES: tuple[Edge, ...] = (
          "Far too long on the road: somebody should look."),
     Edge("delivering", "cancelled", "cancelled", (OPERATOR, SYSTEM), (), None,
          "Called off on the road."),
+    Edge("delivering", "called_off", "cancelled", (SYSTEM,), (), None,
+         "A case has ended it, and gives back what is to be given back."),
 
     Edge("delivered", "completed", "completed", (CUSTOMER, OPERATOR, SYSTEM), (), None,
          "The customer is content, or has said nothing for a day."),

@@ -64,6 +64,7 @@ def _fell(event: Event) -> bool:
     """The text is looked through first: decoding every event of every order would cost more than all else."""
     return (
         event.stream == "order"
+        and event.type != "order.called_off"  # a case has ended it, and asks for what is to go back
         and '"cancelled"' in event.data
         and _decode(event.data).to_state == "cancelled"
     )

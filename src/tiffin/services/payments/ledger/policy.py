@@ -74,11 +74,16 @@ class Policies:
         return self._by_number[version]
 
 
+def commission_bp(policy: Policy, restaurant_id: str, currency: str) -> int:
+    """The commission's share of a restaurant's subtotals."""
+    of_restaurant = policy.fees.commission_bp.get(restaurant_id)
+    return policy.terms(currency).commission_bp if of_restaurant is None else of_restaurant
+
+
 def commission(policy: Policy, restaurant_id: str, subtotal: Money) -> tuple[Money, Money]:
     """A subtotal split into what the restaurant keeps and the commission. No minor unit is lost: what does
     not divide goes to the larger remainder, to the restaurant among equals."""
-    of_restaurant = policy.fees.commission_bp.get(restaurant_id)
-    share = policy.terms(subtotal.currency).commission_bp if of_restaurant is None else of_restaurant
+    share = commission_bp(policy, restaurant_id, subtotal.currency)
     kept, taken = subtotal.allocate([WHOLE_BP - share, share])
     return kept, taken
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from tiffin.primitives.clock import Clock
+from tiffin.primitives.clock import Clock, from_text
 from tiffin.primitives.errors import Refusal
 from tiffin.rpc import contracts as c
 from tiffin.rpc.context import remaining_s
@@ -16,6 +16,8 @@ from tiffin.services.payments.ledger.entry import (
     to_contract,
 )
 from tiffin.services.payments.ledger.facts import Moment
+from tiffin.services.payments.ledger.policies import KnownPolicies
+from tiffin.services.payments.ledger.policy import commission_bp
 from tiffin.services.payments.ledger.settlements import Settlements, party_of, statement_csv
 from tiffin.services.payments.ledger.store import LedgerStore
 from tiffin.sharding import order_id as ids
@@ -29,9 +31,12 @@ _encode = msgspec.json.Encoder().encode
 class LedgerService:
     """`c.Ledger`. For operators and the platform's own parts; a party sees its own settlements."""
 
-    def __init__(self, store: LedgerStore, settlements: Settlements, clock: Clock) -> None:
+    def __init__(
+        self, store: LedgerStore, settlements: Settlements, policies: KnownPolicies, clock: Clock
+    ) -> None:
         self._store = store
         self._settlements = settlements
+        self._policies = policies
         self._clock = clock
 
     async def entries(self, context: c.CallContext, request: c.EntriesOf) -> c.EntryList:
@@ -78,6 +83,21 @@ class LedgerService:
         if entry.fact.startswith(REVERSAL):
             raise Refusal("invalid_request", "an undoing is not undone")
         return await self._enter(reversed_entry(entry, self._clock(), context.request_id))
+
+    async def fees(self, context: c.CallContext, request: c.FeesOf) -> c.OrderFees:
+        """The fees of an order by when it was placed. `Refusal`: invalid_time."""
+        self._for_staff(context)
+        try:
+            policy = (await self._policies.get()).at(from_text(request.placed_at))
+        except (ValueError, LookupError):
+            raise Refusal("invalid_time", "no fees held then") from None
+        terms = policy.terms(request.currency)
+        return c.OrderFees(
+            policy=policy.version,
+            commission_bp=commission_bp(policy, request.restaurant_id, request.currency),
+            courier_share_bp=terms.courier_share_bp,
+            courier_minimum=terms.courier_minimum,
+        )
 
     async def list_settlements(self, context: c.CallContext, request: c.SettlementsOf) -> c.SettlementList:
         """What a party has been settled; for the party itself, too."""

@@ -1,0 +1,37 @@
+"""The service `reverse`, put together."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
+from uuid import uuid4
+
+from tiffin.cli.background import every
+from tiffin.cli.clock import utc_now
+from tiffin.cli.parts.part import EFFECTS_GATHER_S, Ground, Part, Peers, Work, consume
+from tiffin.events.consumer import Consumer
+from tiffin.services.reverse.carrying import Carrier
+from tiffin.services.reverse.consumers import ReverseConsumer
+from tiffin.services.reverse.facts import Facts
+from tiffin.services.reverse.policies import KnownPolicies
+from tiffin.services.reverse.service import ReverseService
+from tiffin.services.reverse.store import CaseStore
+
+WORK_INTERVAL_S = 0.5
+
+
+@asynccontextmanager
+async def open_reverse(ground: Ground, peers: Peers) -> AsyncGenerator[Part]:
+    """Cases, and who carries them out. Asks orders, payments and the ledger."""
+    store, policies = CaseStore(ground.router), KnownPolicies(ground.router.directory, utc_now)
+    carrier = Carrier(store, peers.orders, peers.payments, peers.ledger, policies, utc_now)
+    facts = Facts(peers.orders, peers.ledger, policies)
+    service = ReverseService(store, facts, policies, carrier, utc_now, lambda: uuid4().hex[:12])
+
+    def work() -> list[Work]:
+        reader = ReverseConsumer(store, carrier)
+        return [
+            *consume(Consumer(reader.name, reader.handle, EFFECTS_GATHER_S), ground),
+            *(every(WORK_INTERVAL_S, "reverse.work", partial(carrier.work, node)) for node in ground.nodes),
+        ]
+
+    yield Part(service, work)

@@ -1,0 +1,48 @@
+"""What the reverse flow does about what the log says."""
+
+from collections.abc import Sequence
+
+from tiffin.events.event import Event
+from tiffin.services.reverse.carrying import Carrier
+from tiffin.services.reverse.case import details_of
+from tiffin.services.reverse.store import CaseStore
+
+
+class ReverseConsumer:
+    """Keeps the restaurants' copy of cases, and undoes what cases have moved of orders called off otherwise.
+
+    Older versions never replace newer ones, an entry is undone once: hearing of the same again changes
+    nothing. Raises what a database or a peer raises: the events come again.
+    """
+
+    name = "reverse"
+
+    def __init__(self, store: CaseStore, carrier: Carrier) -> None:
+        self._store = store
+        self._carrier = carrier
+
+    async def handle(self, events: Sequence[Event]) -> None:
+        """Take some events. A batch without cases and fallen orders costs no round trip."""
+        for case_id in sorted({event.key for event in events if event.stream == "case"}):
+            case = await self._store.get(case_id)
+            if case is not None:
+                await self._store.copy(case)
+        for order_id in sorted({int(event.key) for event in events if _fell(event)}):
+            await self._undo(order_id)
+
+    async def _undo(self, order_id: int) -> None:
+        cases = await self._store.of_order(order_id)
+        if any(details_of(case).outcome.ends_order and not case.released for case in cases):
+            return  # that case has undone what earlier ones moved
+        for case in cases:
+            if case.state in ("refunded", "closed") and not case.released:
+                await self._carrier.undo_entry(case)
+
+
+def _fell(event: Event) -> bool:
+    """The text is looked through alone: what looks like a fallen order and is none has no such cases."""
+    return (
+        event.stream == "order"
+        and event.type != "order.called_off"
+        and '"to_state":"cancelled"' in event.data
+    )

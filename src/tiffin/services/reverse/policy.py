@@ -1,0 +1,110 @@
+"""The rules as data with versions: windows, free seconds, who bears what.
+
+A version holds from its beginning until the next one's. Once begun it never changes, so that an order keeps
+the version it was placed under by its `placed_at` alone (docs/decisions/0015).
+"""
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from tiffin.services.reverse.kinds import Kind
+from tiffin.services.reverse.states import Wait
+
+WHOLE_BP = 10_000
+"""Basis points: hundredths of a per cent."""
+
+BasisPoints = Annotated[int, msgspec.Meta(ge=0, le=WHOLE_BP)]
+Seconds = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
+
+
+class Bears(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who bears a case, in basis points of it; together the whole. A customer bears only calling off."""
+
+    customer: BasisPoints = 0
+    restaurant: BasisPoints = 0
+    courier: BasisPoints = 0
+    platform: BasisPoints = 0
+
+    def __post_init__(self) -> None:
+        if self.customer + self.restaurant + self.courier + self.platform != WHOLE_BP:
+            raise ValueError("those who bear a case bear the whole of it")
+
+
+_BEARS: Mapping[Kind, Bears] = {
+    "cancel_before_acceptance": Bears(restaurant=WHOLE_BP),
+    "free_cancel": Bears(restaurant=WHOLE_BP),
+    "cancel_later": Bears(customer=WHOLE_BP),
+    "missing_items": Bears(restaurant=WHOLE_BP),
+    "wrong_items": Bears(restaurant=WHOLE_BP),
+    "late": Bears(restaurant=5_000, platform=5_000),
+    "never_arrived": Bears(courier=WHOLE_BP),
+    "quality": Bears(restaurant=WHOLE_BP),
+    "cannot_supply": Bears(restaurant=WHOLE_BP),
+    "courier_failure": Bears(courier=WHOLE_BP),
+    "operator_decision": Bears(platform=WHOLE_BP),
+}
+
+
+_COOKED = {"preparing": 5_000, "ready": WHOLE_BP, "delivering": WHOLE_BP}
+
+
+class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The rules of a version."""
+
+    free_cancel_s: Seconds = 60
+    """So long after acceptance calling off costs nothing."""
+    window_s: Seconds = 7 * 24 * 3600
+    """So long after its last move an order that has arrived may be complained about."""
+    answer_s: Seconds = 15 * 60
+    """Who does not answer a request has agreed."""
+    dispute_s: Seconds = 3 * 24 * 3600
+    """So long a customer may take a rejection to an operator."""
+    arbitration_s: Seconds = 24 * 3600
+    """An operator who does not decide has decided for the customer."""
+    repair_s: Seconds = 24 * 3600
+    """After a refund has failed for good the customer is owed it instead."""
+    filing_s: Seconds = 7 * 24 * 3600
+    cooked_bp: Mapping[str, BasisPoints] = msgspec.field(default_factory=lambda: dict(_COOKED))
+    """How much of the goods a restaurant has earned by the order's state, if it is not at fault itself."""
+    bears: Mapping[Kind, Bears] = {}
+    """In place of the usual, by kind."""
+
+    def bearing(self, kind: Kind) -> Bears:
+        """Who bears a kind."""
+        return self.bears.get(kind) or _BEARS[kind]
+
+    def wait_s(self, wait: Wait) -> int:
+        """How long a wait lasts."""
+        return 0 if wait == "carrying" else int(getattr(self, f"{wait}_s"))
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """A version of the rules."""
+
+    version: int
+    begins_at: datetime
+    terms: Terms
+
+
+class Policies:
+    """Every version there is."""
+
+    def __init__(self, versions: Sequence[Policy]) -> None:
+        self._versions = sorted(versions, key=lambda policy: policy.begins_at)
+        self._by_number = {policy.version: policy for policy in versions}
+        self._beginnings = [policy.begins_at for policy in self._versions]
+
+    def at(self, moment: datetime) -> Policy:
+        """The version that held then. `LookupError` if none had begun."""
+        place = bisect_right(self._beginnings, moment)
+        if not place:
+            raise LookupError(f"no rules held at {moment}")
+        return self._versions[place - 1]
+
+    def version(self, version: int) -> Policy:
+        """A version by its number. `LookupError` if there is none."""
+        return self._by_number[version]
