@@ -44,22 +44,20 @@ def new_phone() -> str:
 async def test_everybody_is_told_of_an_order_on_its_way_and_anybody_may_read_along(town: Town) -> None:
     order = await delivered(town)
     told = [
-        ("restaurant", "kitchen_new_order", "sent"), ("customer", "order_accepted", "sent"),
-        ("courier", "courier_food_ready", "sent"), ("customer", "order_on_its_way", "sent"),
-        ("customer", "order_delivered", "sent"),
+        ("customer", "order_accepted", "sent"), ("courier", "courier_food_ready", "sent"),
+        ("customer", "order_on_its_way", "sent"), ("customer", "order_delivered", "sent"),
     ]  # fmt: skip
 
     async def has_been_told() -> bool:
         listed = await about(town, order)
         return [(each["role"], each["template"], each["state"]) for each in listed] == told
 
-    await eventually(has_been_told, "five messages")
+    await eventually(has_been_told, "four messages")
     shown = await asyncio.to_thread(town.process.run, "messages", "--order", order["id"])
-    assert f"New order {order['id']}, COP 13.00. Please accept it." in shown.stdout
     assert f"La Olla is preparing your order {order['id']}." in shown.stdout
     mine = await asyncio.to_thread(town.process.run, "messages", "--to", order["customer_id"])
     assert "preparing" in mine.stdout
-    assert "New order" not in mine.stdout
+    assert "ready" not in mine.stdout
 
 
 async def test_people_say_how_they_want_to_be_written_to(town: Town) -> None:

@@ -20,15 +20,15 @@ STORY = (
     ("paid", "awaiting_payment", "awaiting_acceptance"),
     ("accepted", "awaiting_acceptance", "preparing"),
     ("courier_assigned", "preparing", "preparing"),
+    ("overdue", "preparing", "preparing"),
     ("prepared", "preparing", "ready"),
     ("picked_up", "ready", "delivering"),
-    ("overdue", "delivering", "delivering"),
     ("delivered", "delivering", "delivered"),
     ("completed", "delivered", "completed"),
 )
 TOLD = {
-    "customer": ["order_paid", "order_accepted", "order_on_its_way", "order_late", "order_delivered"],
-    "restaurant": ["kitchen_new_order"],
+    "customer": ["order_paid", "order_accepted", "order_late", "order_on_its_way", "order_delivered"],
+    "restaurant": ["kitchen_overdue"],
     "courier": ["courier_assigned", "courier_food_ready"],
 }
 
@@ -64,7 +64,8 @@ async def test_everybody_hears_the_whole_story_of_an_order_once(desk: Desk) -> N
     rows = [row for role, person in people.items() for row in await desk.messages(person, role)]
     assert {row.state for row in rows} == {"sent"}
     texts = {row.template: row.text for row in rows}
-    assert texts["kitchen_new_order"] == f"New order {order_id}, €12.50. Please accept it."
+    paid = f"We have your payment of €12.50 for order {order_id}. Now it is up to Al Dente."
+    assert texts["order_paid"] == paid
     assert texts["order_on_its_way"] == f"Your order {order_id} from Al Dente is on its way."
 
 

@@ -285,8 +285,7 @@ async def test_a_restaurant_is_reached_by_the_manager_who_has_been_there_longest
     ]
     gone = c.StaffMember(person_id="gone", access="manager", since="2001", member_id="m-gone")
     desk.known.staff[kitchen].append(gone)
-    order_id = desk.new_order(desk.customer(), kitchen)
-    await desk.consumer.handle([desk.order_event(order_id, 1, "placed", None, "awaiting_acceptance")])
+    await desk.send_order_message(kitchen, role="restaurant")
     await desk.run()
     assert [parcel.phone for parcel in desk.provider.parcels] == ["+3"]
 

@@ -1,7 +1,10 @@
 """Who is told what, against a table written independently of the one shipped."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
@@ -28,14 +31,12 @@ NOBODY = Told()
 EXPECTED: dict[tuple[str | None, str, str], Told] = {
     (None, "placed", "awaiting_payment"): NOBODY,
     (None, "placed", "scheduled"): NOBODY,
-    (None, "placed", "awaiting_acceptance"): Told(restaurant="kitchen_new_order"),
+    (None, "placed", "awaiting_acceptance"): NOBODY,
     ("awaiting_payment", "paid", "scheduled"): Told(customer="order_paid"),
-    ("awaiting_payment", "paid", "awaiting_acceptance"): Told(
-        customer="order_paid", restaurant="kitchen_new_order"
-    ),
+    ("awaiting_payment", "paid", "awaiting_acceptance"): Told(customer="order_paid"),
     ("awaiting_payment", "payment_expired", "cancelled"): Told(customer="order_payment_expired"),
     ("awaiting_payment", "cancelled", "cancelled"): Told(customer="order_cancelled"),
-    ("scheduled", "released", "awaiting_acceptance"): Told(restaurant="kitchen_new_order"),
+    ("scheduled", "released", "awaiting_acceptance"): NOBODY,
     ("scheduled", "rejected", "cancelled"): Told(customer="order_rejected"),
     ("scheduled", "cancelled", "cancelled"): Told(customer="order_cancelled"),
     ("awaiting_acceptance", "accepted", "preparing"): Told(customer="order_accepted"),
@@ -130,6 +131,25 @@ def test_the_table_knows_every_event_there_is() -> None:
     events = {f"order.{event}" for event in EVENTS} | set(EventType.__args__)
     known = {row.on for row in AUDIENCES.tell} | AUDIENCES.silent
     assert known == events
+
+
+NEW_TO_A_RESTAURANT = (
+    (None, "placed", "awaiting_acceptance"),
+    ("awaiting_payment", "paid", "awaiting_acceptance"),
+    ("scheduled", "released", "awaiting_acceptance"),
+)
+
+
+def test_the_rows_for_restaurants_without_a_screen_tell_them_of_every_new_order(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "notifications.md").read_text("utf-8")
+    (rows,) = re.findall(r"```toml\n(\[\[tell\]\].*?)```", page, re.DOTALL)
+    shipped = files("tiffin.services.notifications").joinpath("words", "audiences.toml").read_text("utf-8")
+    (tmp_path / "audiences.toml").write_text(f"{shipped}\n{rows}", "utf-8")
+    _, audiences = load_catalogue("en", tmp_path)
+    for edge in EXPECTED:
+        heard = {each.role: each.template for each in after_order_event(audiences, happened(*edge))}
+        expected = "kitchen_new_order" if edge in NEW_TO_A_RESTAURANT else EXPECTED[edge].restaurant
+        assert heard.get("restaurant") == expected
 
 
 def test_a_reason_is_told_word_for_word_and_only_where_there_is_one() -> None:
