@@ -19,8 +19,8 @@ class Callers:
         self, users: c.Users, clock: Clock, visits_per_minute: int, trusted_proxies: Sequence[str]
     ) -> None:
         self.tokens = Tokens(users, clock)
-        self._api_keys = ApiKeys(users, clock)
         self._visitors = Visitors(visits_per_minute)
+        self._api_keys = ApiKeys(users, clock, self._visitors)
         self._trusted = [ip_network(network) for network in trusted_proxies]
 
     async def of(self, exchange: Exchange) -> c.Caller:
@@ -30,13 +30,15 @@ class Callers:
             raise Refusal("bad_token", "the header Authorization is missing")
         if header[:7] != b"Bearer " and header[:7].lower() != b"bearer ":
             raise Refusal("bad_token", "the header Authorization must be: Bearer <token>")
-        return await self.by(header[7:].decode("latin-1"), exchange.started_s)
+        return await self.by(header[7:].decode("latin-1"), exchange)
 
-    async def by(self, credential: str, now_s: float) -> c.Caller:
-        """By an access token or an API key."""
+    async def by(self, credential: str, exchange: Exchange) -> c.Caller:
+        """By an access token or an API key, of which an address may not come with too many bad ones."""
         if credential.startswith(PREFIX):
-            return await self._api_keys.verify(credential, now_s)
-        return await self.tokens.verify(credential, now_s)
+            return await self._api_keys.verify(
+                credential, exchange.started_s, lambda: client_address(exchange, self._trusted)
+            )
+        return await self.tokens.verify(credential, exchange.started_s)
 
     def visitor(self, exchange: Exchange) -> c.Caller:
         """Somebody who has not signed in. `Refusal("too_many_requests")` if they come too often."""

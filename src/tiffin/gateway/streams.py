@@ -144,7 +144,7 @@ class Streams:
             raise Refusal("invalid_request", f"unknown query parameter: {', '.join(query)}")
         if token is None:
             return await self._callers.of(exchange)
-        return await self._callers.by(token, exchange.started_s)
+        return await self._callers.by(token, exchange)
 
 
 class _Stream:

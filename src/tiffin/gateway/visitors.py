@@ -1,4 +1,4 @@
-"""How often one address may come to the doors that need no token."""
+"""How often one address may come to the doors that need no token, or with an API key that opens nothing."""
 
 import math
 from collections import OrderedDict
@@ -26,10 +26,15 @@ class Visitors:
         wait_s = full_at_s - now_s - 60.0
         if wait_s > 1e-6:
             raise Refusal(
-                "too_many_requests", "too many requests without a token from this address",
+                "too_many_requests", "too many requests without a good token from this address",
                 {"retry_after_s": math.ceil(wait_s)},
             )  # fmt: skip
         self._full_at_s[address] = full_at_s
         self._full_at_s.move_to_end(address)
         if len(self._full_at_s) > ADDRESSES_MAX:
             self._full_at_s.popitem(last=False)
+
+    def give_back(self, address: str) -> None:
+        """What the address came for is not to count."""
+        if address in self._full_at_s:
+            self._full_at_s[address] -= self._each_s

@@ -199,6 +199,29 @@ async def test_a_restaurants_system_comes_with_an_api_key_until_that_is_revoked(
         platform.clock.set(NOW)
 
 
+async def test_made_up_api_keys_are_looked_up_so_often_and_good_ones_are_not_held_up_by_them() -> None:
+    async with running(Limits(visits_per_minute=3)) as platform:
+        for name in ("till", "tablet"):
+            platform.users.api_keys[f"tk_roma.id.{name}"] = c.ApiKey(
+                key_id="roma.id", role="restaurant", subject="roma", label=name, created_at="", created_by=""
+            )
+
+        async def come(secret: str) -> tuple[int, str] | int:
+            headers = {"Authorization": f"Bearer tk_roma.id.{secret}"}
+            async with platform.http.get("/v1/restaurants/roma/orders", headers=headers) as response:
+                return 200 if response.status == 200 else await problem(response)
+
+        assert [await come("till") for _ in range(5)] == [200] * 5
+        made_up = [await come(f"made-up-{number}") for number in range(10)]
+        assert made_up == [(401, "bad_token")] * 3 + [(429, "too_many_requests")] * 7
+        assert platform.users.checks == 4
+        platform.clock.advance(FRESH_S)
+        assert await come("till") == 200, "it is known to be good, and looked up again"
+        assert await come("tablet") == (429, "too_many_requests"), "it may be made up"
+        platform.clock.advance(60)
+        assert [await come(name) for name in ("tablet", "till") * 5] == [200] * 10, "good ones do not count"
+
+
 async def test_when_users_is_away_nobody_is_called_a_forger(platform: Platform) -> None:
     async def away() -> Any:
         raise Unavailable("connection_lost", "users is away")
