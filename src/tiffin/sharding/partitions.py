@@ -3,16 +3,22 @@
 A missing partition is the fence: a writer with an old topology gets an error from the database itself.
 """
 
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
 
 import asyncpg
 
+from tiffin.primitives.errors import Unavailable
 from tiffin.sharding.slots import SHARDS, Dimension
-from tiffin.storage.node import Node
+from tiffin.storage.node import CONNECTION_LOST, Connection, Node
 from tiffin.storage.queries import load_queries
 
 _QUERIES = load_queries("tiffin.sharding")
 _LOCK = 0x7469666602
+
+LAYOUT_TIMEOUT_S = 300.0
+"""For the lock and for each statement. Whoever has the lock may be making all partitions of a new node: that
+takes seconds, and minutes if the machine is busy."""
 
 
 def is_missing_partition(error: BaseException) -> bool:
@@ -21,20 +27,25 @@ def is_missing_partition(error: BaseException) -> bool:
 
 
 async def create_partitions(node: Node, dimension: Dimension, shards: Iterable[int]) -> None:
-    """Give the node partitions of every sharded table of the dimension for these shards, where missing."""
+    """Give the node partitions of every sharded table of the dimension for these shards, where missing.
+
+    A transaction a table: one for all would hold locks on ten thousand relations, and finding its way among
+    them costs it a quarter of the time. What stops half way goes on with the next call.
+    """
     wanted = sorted(set(shards))
     if wanted and not 0 <= wanted[0] <= wanted[-1] < SHARDS:
         raise ValueError(f"no such shard among {wanted}")
-    async with node.transaction() as connection:
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+    tables = await node.fetch(_QUERIES["sharded_tables"], dimension)
+    if all(set(wanted) <= set(table["shards"]) for table in tables):
+        return
+    async with _alone_on(node) as connection:
         for table in await connection.fetch(_QUERIES["sharded_tables"], dimension):
             parent = f"{table['schema']}.{table['name']}"
-            present = {row["shard"] for row in await connection.fetch(_QUERIES["partitions"], parent)}
             statements = [
                 f"CREATE TABLE {parent}_{shard:03} PARTITION OF {parent} FOR VALUES IN ({shard})"
                 f" WITH (fillfactor = {table['fillfactor']});"
                 for shard in wanted
-                if shard not in present
+                if shard not in table["shards"]
             ]
             if statements:
                 await connection.execute("\n".join(statements))
@@ -42,8 +53,20 @@ async def create_partitions(node: Node, dimension: Dimension, shards: Iterable[i
 
 async def drop_partitions(node: Node, dimension: Dimension, shards: Iterable[int]) -> None:
     """Take these shards' partitions, and all that is in them, off the node."""
-    async with node.transaction() as connection:
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+    async with _alone_on(node) as connection, connection.transaction():
         for table in await connection.fetch(_QUERIES["sharded_tables"], dimension):
             for shard in shards:
                 await connection.execute(f"DROP TABLE IF EXISTS {table['schema']}.{table['name']}_{shard:03}")
+
+
+@asynccontextmanager
+async def _alone_on(node: Node) -> AsyncGenerator[Connection]:
+    """A connection of one's own; as long as it is open nobody else changes the node's partitions."""
+    connection = await node.connect(LAYOUT_TIMEOUT_S)
+    try:
+        await connection.execute(_QUERIES["lock_partitions"], _LOCK)
+        yield connection
+    except CONNECTION_LOST as error:
+        raise Unavailable("database_unavailable", f"node {node.name}: {error!r}") from error
+    finally:
+        await connection.close()

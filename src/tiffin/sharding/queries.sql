@@ -20,16 +20,17 @@ UPDATE tiffin.epoch SET epoch = epoch + 1 RETURNING epoch;
 SELECT nextval('tiffin.order_blocks');
 
 -- name: sharded_tables
--- Tables say of which dimension they are in their comment: "dimension: customer".
+-- Tables say of which dimension they are in their comment: "dimension: customer". With the shards that this
+-- database holds of each.
 SELECT n.nspname AS schema, c.relname AS name,
-       coalesce(substring(obj_description(c.oid, 'pg_class') FROM 'fillfactor: (\d+)')::int, 100) AS fillfactor
+       coalesce(substring(obj_description(c.oid, 'pg_class') FROM 'fillfactor: (\d+)')::int, 100) AS fillfactor,
+       ARRAY(SELECT substring(child.relname FROM '_(\d+)$')::smallint
+               FROM pg_inherits i JOIN pg_class child ON child.oid = i.inhrelid
+              WHERE i.inhparent = c.oid ORDER BY 1) AS shards
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind = 'p' AND obj_description(c.oid, 'pg_class') LIKE 'dimension: ' || $1 || '%'
  ORDER BY 1, 2;
 
--- name: partitions
--- Shards that this database holds of one sharded table.
-SELECT substring(child.relname FROM '_(\d+)$')::smallint AS shard
-  FROM pg_inherits i JOIN pg_class child ON child.oid = i.inhrelid
- WHERE i.inhparent = to_regclass($1)
- ORDER BY 1;
+-- name: lock_partitions
+-- Until the session ends: one process at a time makes and drops partitions of a node.
+SELECT pg_advisory_lock($1);

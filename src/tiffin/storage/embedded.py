@@ -34,7 +34,7 @@ SETTINGS: Mapping[str, str] = {
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
     "wal_level": "logical",  # shards move between nodes by logical replication
-    "max_locks_per_transaction": "256",  # one transaction may create every partition of a node
+    "max_locks_per_transaction": "256",  # one statement may touch every partition of a node
     "max_parallel_workers_per_gather": "0",
     "jit": "off",
     "timezone": "UTC",

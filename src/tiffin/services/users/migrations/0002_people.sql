@@ -1,3 +1,7 @@
+-- Each of these tables is 120, and so is all that hangs on it. The contracts keep their texts short: where STORAGE
+-- PLAIN says so of all of them, PostgreSQL makes no TOAST table beside each partition. What is asked now and then of
+-- all rows of a node (what has expired, which erasure is to be told again) has no index.
+
 -- A customer's text is empty once the person has been erased: the id stays taken.
 
 -- The last code sent to a phone, and how many were. Goes by itself when the limits have forgotten it.
@@ -14,7 +18,8 @@ CREATE TABLE users.sign_ins (
     PRIMARY KEY (shard, phone)
 ) PARTITION BY LIST (shard);
 COMMENT ON TABLE users.sign_ins IS 'dimension: customer, fillfactor: 80';
-CREATE INDEX sign_ins_asked ON users.sign_ins (asked_at);
+ALTER TABLE users.sign_ins ALTER phone SET STORAGE PLAIN, ALTER id SET STORAGE PLAIN,
+    ALTER code_hash SET STORAGE PLAIN;
 
 -- Whose phone it is: the person who signs in with it.
 CREATE TABLE users.phones (
@@ -24,6 +29,7 @@ CREATE TABLE users.phones (
     PRIMARY KEY (shard, phone)
 ) PARTITION BY LIST (shard);
 COMMENT ON TABLE users.phones IS 'dimension: customer';
+ALTER TABLE users.phones ALTER phone SET STORAGE PLAIN, ALTER person_id SET STORAGE PLAIN;
 
 CREATE TABLE users.sessions (
     shard smallint NOT NULL,
@@ -36,7 +42,8 @@ CREATE TABLE users.sessions (
     PRIMARY KEY (shard, person_id, id)
 ) PARTITION BY LIST (shard);
 COMMENT ON TABLE users.sessions IS 'dimension: customer, fillfactor: 80';
-CREATE INDEX sessions_expire ON users.sessions (expires_at);
+ALTER TABLE users.sessions ALTER person_id SET STORAGE PLAIN, ALTER id SET STORAGE PLAIN,
+    ALTER refresh_hash SET STORAGE PLAIN;
 
 -- In which roles a person may act, beside customer. The truth about it.
 CREATE TABLE users.grants (
@@ -50,6 +57,8 @@ CREATE TABLE users.grants (
     PRIMARY KEY (shard, person_id, role, subject)
 ) PARTITION BY LIST (shard);
 COMMENT ON TABLE users.grants IS 'dimension: customer';
+ALTER TABLE users.grants ALTER person_id SET STORAGE PLAIN, ALTER role SET STORAGE PLAIN,
+    ALTER subject SET STORAGE PLAIN, ALTER access SET STORAGE PLAIN, ALTER granted_by SET STORAGE PLAIN;
 
 -- Who may have a grant for a restaurant: written before the grant, taken away after it.
 CREATE TABLE users.staff (
@@ -59,6 +68,7 @@ CREATE TABLE users.staff (
     PRIMARY KEY (shard, restaurant_id, person_id)
 ) PARTITION BY LIST (shard);
 COMMENT ON TABLE users.staff IS 'dimension: restaurant';
+ALTER TABLE users.staff ALTER restaurant_id SET STORAGE PLAIN, ALTER person_id SET STORAGE PLAIN;
 
 -- Keys of foreign systems, by whom they act for.
 CREATE TABLE users.api_keys (
@@ -74,6 +84,9 @@ CREATE TABLE users.api_keys (
     PRIMARY KEY (shard, subject, id)
 ) PARTITION BY LIST (shard);
 COMMENT ON TABLE users.api_keys IS 'dimension: restaurant, fillfactor: 80';
+ALTER TABLE users.api_keys ALTER subject SET STORAGE PLAIN, ALTER id SET STORAGE PLAIN,
+    ALTER role SET STORAGE PLAIN, ALTER label SET STORAGE PLAIN, ALTER secret_hash SET STORAGE PLAIN,
+    ALTER created_by SET STORAGE PLAIN;
 
 -- Erasures that have to be told again: a person may have ordered while the news travelled, or awaits a courier.
 CREATE TABLE users.erasures (
@@ -85,7 +98,7 @@ CREATE TABLE users.erasures (
     PRIMARY KEY (shard, person_id)
 ) PARTITION BY LIST (shard);
 COMMENT ON TABLE users.erasures IS 'dimension: customer';
-CREATE INDEX erasures_due ON users.erasures (due_at);
+ALTER TABLE users.erasures ALTER person_id SET STORAGE PLAIN;
 
 -- The platform's few: on the directory node only.
 CREATE TABLE users.signing_keys (
