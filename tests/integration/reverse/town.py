@@ -7,7 +7,6 @@ from uuid import uuid4
 
 from manual_clock import ManualClock
 from marketplace import Marketplace
-from tiffin.primitives.clock import to_text
 from tiffin.primitives.errors import Refusal
 from tiffin.rpc import contracts as c
 from tiffin.rpc.context import Role, new_context
@@ -61,7 +60,7 @@ class Till:
         if known is None:
             if self.back(request.order_id) + request.amount.amount > self.paid.get(request.order_id, 0):
                 raise Refusal("refund_too_large", "more than was paid")
-            now = to_text(new_context_time())
+            now = "2026-06-01T12:00:00.000Z"
             known = c.Refund(
                 id=f"{request.order_id}-{len(self.refunds)}", order_id=request.order_id,
                 amount=request.amount, state=self.state, parts=[], key=request.key, created_at=now,
@@ -86,12 +85,6 @@ class Till:
         for refund in self.refunds.values():
             if refund.state == "pending":
                 refund.state = state
-
-
-def new_context_time() -> Any:
-    from datetime import UTC, datetime
-
-    return datetime(2026, 6, 1, tzinfo=UTC)
 
 
 class Town:

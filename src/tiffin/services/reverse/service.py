@@ -95,10 +95,10 @@ class ReverseService:
         command = Command(
             request.event, context.caller, context.request_id, request.note, request.pictures or ()
         )
-        if request.event == "evidence_added" and not (request.note or request.pictures):
-            raise Refusal("invalid_request", "evidence is a note, or pictures")
         for _ in range(MOVE_TRIES_MAX):
             case = await self._visible(context, request.case_id)
+            if request.event == "evidence_added" and not (request.note or request.pictures):
+                raise Refusal("invalid_request", "evidence is a note, or pictures")
             terms = (await self._policies.get()).version(details_of(case).policy).terms
             try:
                 moved = transition.advance(case, command, terms, self._clock())

@@ -1,0 +1,141 @@
+"""What goes to whom: random orders in currencies of 0, 2 and 3 decimals; no minor unit is lost."""
+
+from collections import Counter
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from tiffin.primitives.errors import Refusal
+from tiffin.rpc import contracts as c
+from tiffin.services.payments.ledger.entry import Posting, balanced
+from tiffin.services.reverse.deciding import Asked, Decided, Facts, decide
+from tiffin.services.reverse.kinds import RULES
+from tiffin.services.reverse.outcome import Earlier, Outcome, give_back_pieces, shares_of
+from tiffin.services.reverse.pieces import Sold, pieces_of
+from tiffin.services.reverse.policy import Bears, Policy, Terms
+from unit.reverse.orders import ARRIVED, UNDERWAY, completed, sold_orders, subsidies
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+POLICY = Policy(1, NOW, Terms())
+KINDS = sorted({kind if "cancel" not in kind else "cancel" for kind in RULES})
+ADMIN = "operator"
+
+
+def facts(sold: Sold, earlier: tuple[Earlier, ...] = ()) -> Facts:
+    return Facts(sold, None, NOW, POLICY, earlier, 0)
+
+
+@st.composite
+def asks(draw: st.DrawFn, sold: Sold) -> Asked:
+    """A request that may make sense of an order: of every kind, by whole, lines or amount."""
+    kind = draw(st.sampled_from(KINDS))
+    how = draw(st.sampled_from(("nothing", "lines", "amount")))
+    lines: tuple[tuple[int, int], ...] = ()
+    amount = None
+    if how == "lines":
+        line = draw(st.integers(0, len(sold.lines) - 1))
+        lines = ((line, draw(st.integers(1, sold.lines[line][0]))),)
+    elif how == "amount" and sold.paid:
+        amount = c.Money(amount=draw(st.integers(1, sold.paid)), currency=sold.currency)
+    return Asked(kind, lines, amount, None)
+
+
+def attempt(asked: Asked, sold: Sold, earlier: tuple[Earlier, ...]) -> Decided | None:
+    try:
+        return decide(asked, ADMIN, facts(sold, earlier), NOW)
+    except Refusal:
+        return None
+
+
+@given(st.data(), sold_orders())
+def test_of_every_kind_several_cases_of_an_order_balance_and_stay_within_what_was_paid(
+    data: st.DataObject, sold: Sold
+) -> None:
+    earlier: list[Earlier] = []
+    for _ in range(4):
+        decided = attempt(data.draw(asks(sold)), sold, tuple(earlier))
+        if decided is None:
+            continue
+        outcome = decided.outcome
+        entry = balanced(sold.currency, [Posting(*posting) for posting in outcome.postings])
+        assert entry == outcome.postings, "an entry of the ledger, as it stands"
+        assert shares_of(outcome)["customer"] == outcome.refund >= 0
+        earlier.append(Earlier(outcome, frozenset(decided.units)))
+        assert sum(case.outcome.claims for case in earlier) <= sold.paid
+        assert sum(case.outcome.refund for case in earlier) <= sold.paid
+        check_books(sold, earlier)
+
+
+def check_books(sold: Sold, earlier: list[Earlier]) -> None:
+    """All books of the order together: the customer is even, and a courier never pays for working."""
+    books: Counter[str] = Counter()
+    called_off = any(case.outcome.ends_order for case in earlier)
+    if not called_off and sold.state in ARRIVED:
+        books.update(completed(sold))
+    for case in earlier:
+        books.update(dict(case.outcome.postings))
+    customer = books["customer:ana"]
+    refunds = sum(case.outcome.refund for case in earlier)
+    if called_off or sold.state in ARRIVED:
+        # paid in, refunds out (a cash order's refunds stay on the account)
+        assert sold.paid + customer - refunds == 0
+    assert sum(books.values()) == 0
+    assert books["courier:leo"] >= 0 or sold.state in UNDERWAY
+    if called_off:
+        assert books["restaurant:roma"] >= 0
+    for account, given_ in subsidies(sold).items():
+        assert -given_ <= books[account] <= 0 or (sold.state in UNDERWAY and not called_off)
+
+
+@given(st.data(), sold_orders(ARRIVED))
+def test_portions_given_back_one_by_one_are_the_whole_order_to_the_minor_unit(
+    data: st.DataObject, sold: Sold
+) -> None:
+    assume(sold.total)
+    pieces = data.draw(st.permutations(pieces_of(sold)))
+    earlier: list[Earlier] = []
+    for piece in pieces:
+        try:
+            outcome = give_back_pieces(sold, [piece], Bears(restaurant=10_000), earlier)
+        except Refusal:
+            # the customer paid nothing for it: it goes with the next
+            outcome = Outcome(0, "payment", False, 0, ())
+        earlier.append(Earlier(outcome, frozenset({(piece.line, piece.unit)})))
+    assert sum(case.outcome.refund for case in earlier) == sold.total
+
+
+@given(sold_orders(ARRIVED))
+def test_everything_given_back_at_the_restaurants_fault_undoes_its_share_and_the_commission(
+    sold: Sold,
+) -> None:
+    assume(sold.total)
+    pieces = pieces_of(sold)
+    outcome = give_back_pieces(sold, pieces, Bears(restaurant=10_000), ())
+    books = Counter(completed(sold))
+    earned = books["restaurant:roma"]
+    books.update(dict(outcome.postings))
+    assert outcome.refund == sold.total
+    assert books["platform:revenue:commission"] == 0
+    fees = sold.delivery_fee + sold.small_order_fee
+    assert books["restaurant:roma"] == -fees or not earned
+    assert all(books[account] == 0 for account in subsidies(sold))
+
+
+@given(sold_orders())
+def test_pieces_are_the_order(sold: Sold) -> None:
+    pieces = pieces_of(sold)
+    assert sum(piece.paid for piece in pieces) == sold.total
+    for place, (_, amount) in enumerate(sold.discounts):
+        assert sum(piece.subsidies[place] for piece in pieces) == amount
+    assert all(piece.paid + sum(piece.subsidies) == piece.gross and piece.paid >= 0 for piece in pieces)
+    assert all(0 <= piece.commission <= piece.gross for piece in pieces)
+
+
+@pytest.mark.parametrize("liable", [Bears(courier=10_000), Bears(restaurant=5_000, courier=5_000)])
+@given(sold=sold_orders(ARRIVED))
+def test_a_courier_bears_no_more_than_the_delivery_paid(liable: Bears, sold: Sold) -> None:
+    assume(sold.total)
+    outcome = give_back_pieces(sold, pieces_of(sold), liable, ())
+    assert dict(outcome.postings).get("courier:leo", 0) >= -sold.courier_pay
