@@ -136,12 +136,26 @@ async def pay(town: Town, tenant: Tenant, order: Json, source: str) -> None:
     tenant.ids.setdefault("payment_id", []).append(paid.json["id"])
 
 
+async def complain(town: Town, tenant: Tenant, order: Json, cases: int) -> None:
+    """Cases of an order that has arrived, for the restaurant to answer; their ids are the tenant's."""
+    for number in range(cases):
+        opened = await town.ask(
+            tenant.who("customer"), "POST", f"/v1/orders/{order['id']}/cases",
+            {"kind": "quality", "amount": {"amount": 1, "currency": CURRENCY},
+             "note": f"{tenant.private} was cold"},
+            {"Idempotency-Key": f"{tenant.private}-case-{number}"},
+        )  # fmt: skip
+        await _done(opened)
+        tenant.ids.setdefault("case_id", []).append(opened.json["id"])
+
+
 async def live(town: Town, tenant: Tenant) -> None:
     """A tenant's orders: just placed, cooking, on the way, delivered; paid, and declined."""
     orders = [await order(town, tenant) for _ in range(3)]
     limited = await order(town, tenant, item=tenant.ids["item_id"][1])
     for carried, steps in zip([*orders[1:], limited], (2, 4, 5), strict=True):
         await carry(town, tenant, carried, steps)
+    await complain(town, tenant, limited, 1)
     online = [await order(town, tenant, payment_method="online") for _ in range(2)]
     await pay(town, tenant, online[0], "tok_ok")
     await pay(town, tenant, online[1], "tok_declined")
@@ -155,6 +169,11 @@ async def prepare(town: Town, tenant: Tenant) -> None:
     """Orders that wait for whatever may be said of an order: enough for every move once."""
     for method in ("cash", "cash", "cash", "online"):
         await order(town, tenant, payment_method=method)
+    arrived = await order(town, tenant)
+    await carry(town, tenant, arrived, 5)
+    await complain(town, tenant, arrived, 5)
+    rejected = f"/v1/cases/{tenant.ids['case_id'][-1]}/reject"
+    await _done(await town.ask(tenant.who("restaurant"), "POST", rejected, {}))
     listed = await town.get(tenant.who("customer"), "/v1/orders?limit=1")
     tenant.ids["cursor"] = [listed["next_cursor"]]
 

@@ -43,6 +43,9 @@ NAMED = {
     ("POST /v1/restaurants/{restaurant_id}/staff", "phone"): "names a member of its staff, whoever that is",
     ("POST /v1/restaurants/{restaurant_id}/stock", "Idempotency-Key"): "names a delivery to its restaurant",
     ("POST /v1/orders", "Idempotency-Key"): "names an order within its customer",
+    ("POST /v1/orders/{order_id}/cases", "Idempotency-Key"): "names a case within its order",
+    ("GET /v1/cases", "cursor"): "a place in the caller's own list",
+    ("GET /v1/restaurants/{restaurant_id}/cases", "cursor"): "a place in the caller's own list",
     ("GET /v1/orders", "cursor"): "a place in the caller's own list",
     ("GET /v1/restaurants/{restaurant_id}/orders", "cursor"): "a place in the caller's own list",
 }
@@ -69,6 +72,7 @@ REFUSED_CONTROLS = {
     "POST /v1/sign-in/refresh": "only a session has a refresh token",
     "POST /v1/people/{person_id}/erase": "only the phone has the code",
     "POST /v1/webhooks/payments": "only the provider can sign",
+    "POST /v1/cases/{case_id}/evidence": "evidence is a note, or pictures",
 }
 """Operations whose request cannot work here even with one's own ids."""
 
