@@ -146,7 +146,8 @@ DELETE FROM notifications.messages
  WHERE shard IN ($1, $2, $3, $4, $5, $6, $7, $8) AND created_at < $9 AND expires_at < $10 AND state <> 'waiting';
 
 -- name: drop_old_counts
-DELETE FROM notifications.counts WHERE shard IN ($1, $2, $3, $4, $5, $6, $7, $8) AND day < $9;
+-- Of a whole node, with what shards that have moved away left behind.
+DELETE FROM notifications.counts WHERE day < $1;
 
 -- name: late
 -- How many messages should have been looked at, and since when (seconds) the oldest of them should.

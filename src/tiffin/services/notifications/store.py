@@ -143,9 +143,8 @@ class MessageStore:
     async def drop_old(self, now: datetime, kept: timedelta) -> None:
         """Forget messages that are long over and that no repeated event makes again; old counts."""
         messages_before = (now - kept, now - LATE_KEPT)
-        counts_before = now - COUNTS_KEPT
         for node in self._router.nodes:
             held = self._router.shards_on("customer", node)
             for shards, _ in batches_of_shards(held, lambda shard: shard):
                 await node.execute(QUERIES["drop_old"], *shards, *messages_before)
-                await node.execute(QUERIES["drop_old_counts"], *shards, counts_before)
+            await node.execute(QUERIES["drop_old_counts"], now - COUNTS_KEPT)

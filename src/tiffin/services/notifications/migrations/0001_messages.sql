@@ -26,8 +26,8 @@ COMMENT ON TABLE notifications.messages IS 'dimension: customer, fillfactor: 80'
 CREATE INDEX messages_of_order ON notifications.messages (shard, order_id) WHERE order_id IS NOT NULL;
 CREATE INDEX messages_by_age ON notifications.messages USING brin (created_at);
 
--- How people want to be written to. Texts of these two tables are bounded: rows that always fit into a page need
--- no TOAST table, which would be one more for every shard.
+-- How people want to be written to. Its texts are bounded: rows that always fit into a page need no TOAST table,
+-- which would be one more for every shard.
 CREATE TABLE notifications.preferences (
     shard smallint NOT NULL,
     role varchar(16) NOT NULL,
@@ -41,7 +41,8 @@ CREATE TABLE notifications.preferences (
 ) PARTITION BY LIST (shard);
 COMMENT ON TABLE notifications.preferences IS 'dimension: customer';
 
--- How many messages of a kind a person has had in the hour and on the day (UTC) that are named.
+-- How many messages of a kind a person has had in the hour and on the day (UTC) that are named. Not partitioned:
+-- whoever takes over a shard counts anew.
 CREATE TABLE notifications.counts (
     shard smallint NOT NULL,
     role varchar(16) NOT NULL,
@@ -52,8 +53,7 @@ CREATE TABLE notifications.counts (
     day timestamptz NOT NULL,
     in_day int NOT NULL,
     PRIMARY KEY (shard, role, person_id, kind)
-) PARTITION BY LIST (shard);
-COMMENT ON TABLE notifications.counts IS 'dimension: customer, fillfactor: 80';
+) WITH (fillfactor = 80);
 
 -- Which message is to be looked at when: a row for each that waits, or is still to forget its secrets.
 -- Not partitioned: whoever takes over a shard makes its rows from the messages (docs/decisions/0007).
