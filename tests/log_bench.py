@@ -20,7 +20,7 @@ from tiffin.storage.node import Connection, Node
 
 _APPEND = """
 INSERT INTO log.events (dimension, shard, stream, key, version, type, data, at, trace, day)
-SELECT 'customer', 0, 'order', key, version, 'order.accepted', data, now(), 'request',
+SELECT 'customer', 0, 'order', key, version, $5, data, now(), 'request',
        (now() AT TIME ZONE 'UTC')::date + $4::int
   FROM unnest($1::text[], $2::int[], $3::text[]) AS t (key, version, data)
 """
@@ -39,11 +39,15 @@ async def log_node(server: EmbeddedServer) -> AsyncGenerator[Node]:
 
 
 async def append(
-    to: Node | Connection, *keys: str, days_ago: int = 0, restaurant_id: str = "restaurant-1"
+    to: Node | Connection,
+    *keys: str,
+    days_ago: int = 0,
+    restaurant_id: str = "restaurant-1",
+    type_: str = "order.accepted",
 ) -> None:
-    """One statement that appends an `order.accepted` for each of these keys."""
+    """One statement that appends an event of an order for each of these keys."""
     data = [order_event(key, restaurant_id) for key in keys]
-    await to.execute(_APPEND, list(keys), [1] * len(keys), data, -days_ago)
+    await to.execute(_APPEND, list(keys), [1] * len(keys), data, -days_ago, type_)
 
 
 def order_event(order_id: str, restaurant_id: str = "restaurant-1") -> str:

@@ -10,6 +10,7 @@ from tiffin.cli.platform import open_platform
 from tiffin.cli.running import announce, claim
 from tiffin.cli.stopping import stop_event
 from tiffin.gateway.server import serve
+from tiffin.rpc.garbage import settle
 
 
 async def up(config: Config, console: Console) -> None:
@@ -24,6 +25,7 @@ async def _run(config: Config, console: Console) -> None:
     console.print("starting: PostgreSQL, the schema, the services", highlight=False)
     async with open_platform(config, port) as platform:
         server = await serve(platform.gateway, config.server.host, port)
+        settle()
         with announce(config.data_directory, server.url, platform.postmaster):
             console.print(welcome(server.url, config, platform.node_count))
             await stop.wait()

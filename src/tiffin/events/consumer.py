@@ -9,7 +9,7 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from tiffin.events.event import Event
-from tiffin.events.reader import BATCH_MAX, CHANNEL, QUERIES, START, Cursor, after, oldest_after, read
+from tiffin.events.reader import BATCH_MAX, CHANNEL, QUERIES, START, Cursor, oldest_after, read_of_types
 from tiffin.events.waiting import Waiting
 from tiffin.primitives.clock import Clock
 from tiffin.primitives.errors import Unavailable
@@ -19,16 +19,19 @@ STAND_IN_S = 1.0
 """How soon a runner takes over from one that is gone."""
 PAUSE_S = 0.05
 PAUSE_MAX_S = 5.0
+LISTENS_BELOW_S = 0.25
 MEASURE_INTERVAL_S = 1.0
 """How often a reader that finds nothing asks whether something is held back."""
 
 _log = structlog.get_logger()
-_handled = Counter("tiffin_consumer_events", "Events handled.", ["consumer", "node"])
+_handled = Counter(
+    "tiffin_consumer_events", "Events handled, or passed as of no concern.", ["consumer", "node"]
+)
 _failures = Counter(
     "tiffin_consumer_failures", "Batches that failed and were tried again.", ["consumer", "node"]
 )
 _lag = Histogram(
-    "tiffin_consumer_lag_seconds", "From an event's moment to its effect.", ["consumer", "node"],
+    "tiffin_consumer_lag_seconds", "From a batch's first event to the effect.", ["consumer", "node"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600),
 )  # fmt: skip
 _behind = Gauge(
@@ -49,6 +52,13 @@ class Consumer:
     gather_s: float = 0.0
     """How long events may gather between two batches. A batch costs much the same whatever its size, so
     this buys CPU with lag."""
+    types: frozenset[str] | None = None
+    """The events it wants; it is given no others. None: all."""
+
+    @property
+    def listens(self) -> bool:
+        """Whether commits wake it. Who lets events gather for long looks by itself: every wake-up costs."""
+        return self.gather_s < LISTENS_BELOW_S
 
 
 class ConsumerRunner:
@@ -74,7 +84,8 @@ class ConsumerRunner:
             connection: Connection | None = None
             try:
                 connection = await self._node.connect(STATEMENT_TIMEOUT_S)
-                await connection.add_listener(CHANNEL, self._waiting.notified)
+                if self._consumer.listens:
+                    await connection.add_listener(CHANNEL, self._waiting.notified)
                 await connection.execute(QUERIES["forgettable"])
                 while not await connection.fetchval(QUERIES["lead"], self._consumer.name):
                     self._oldest_at = None  # whoever leads tells
@@ -96,26 +107,24 @@ class ConsumerRunner:
 
     async def _advance(self, connection: Connection, cursor: Cursor) -> Cursor:
         """Handle what there is; if there is nothing, wait until something may be."""
-        events = await read(connection, cursor)
-        if not events:
+        events, seen, oldest_at, end = await read_of_types(connection, cursor, self._consumer.types)
+        if oldest_at is None:
             await self._measure(connection, cursor)
             await self._waiting.wait()
             return cursor
         self._waiting.found()
-        self._oldest_at = events[0].at
-        await self._consumer.handle(events)
-        cursor = after(events[-1])
+        self._oldest_at = oldest_at
+        if events:
+            await self._consumer.handle(events)
         await connection.execute(
-            QUERIES["move_cursor"], self._consumer.name, str(cursor.xid), cursor.position, cursor.day
+            QUERIES["move_cursor"], self._consumer.name, str(end.xid), end.position, end.day
         )
-        now = self._clock()
-        for event in events:
-            self._lag.observe((now - event.at).total_seconds())
+        self._lag.observe((self._clock() - oldest_at).total_seconds())
         self._oldest_at = None
-        self._handled.inc(len(events))
-        if len(events) < BATCH_MAX:
+        self._handled.inc(seen)
+        if seen < BATCH_MAX:
             await asyncio.sleep(self._consumer.gather_s)
-        return cursor
+        return end
 
     async def _measure(self, connection: Connection, cursor: Cursor) -> None:
         """See what cannot be read yet: an older transaction, of any database of the server, still runs."""

@@ -12,6 +12,23 @@ SELECT xid::text::bigint AS xid, position, day - DATE '1970-01-01' AS day,
  ORDER BY log.events.xid, position
  LIMIT $4;
 
+-- name: read_of_types
+-- The same for a reader that wants some types only: those, and the last one looked at, whatever it is, for the
+-- cursor. `seen` is how many were looked at.
+SELECT xid::text::bigint AS xid, position, day - DATE '1970-01-01' AS day,
+       dimension, shard, stream, key, version, type, data, at, trace, seen
+  FROM (SELECT *, row_number() OVER (ORDER BY xid, position) AS number, count(*) OVER () AS seen
+          FROM (SELECT *
+                  FROM log.events
+                 WHERE (xid, position) > ($1::text::xid8, $2::bigint)
+                   AND xid < pg_snapshot_xmin(pg_current_snapshot())
+                   AND day >= DATE '1970-01-01' + $3::int - 1
+                   AND day <= (now() AT TIME ZONE 'UTC')::date + 1
+                 ORDER BY log.events.xid, position
+                 LIMIT $4) AS batch) AS numbered
+ WHERE type = ANY($5::text[]) OR number = seen
+ ORDER BY number;
+
 -- name: oldest_after
 -- When the first event after the cursor happened, one that `read` must not give yet included.
 SELECT at

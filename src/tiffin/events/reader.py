@@ -1,5 +1,6 @@
 """Reading a node's log in commit order, from a cursor, skipping nothing."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
@@ -32,6 +33,40 @@ async def read(connection: Connection, cursor: Cursor, limit: int = BATCH_MAX) -
     """
     rows = await connection.fetch(QUERIES["read"], str(cursor.xid), cursor.position, cursor.day, limit)
     return [Event(*row) for row in rows]
+
+
+class Batch(NamedTuple):
+    """What a reader of some types has found."""
+
+    events: list[Event]
+    """Of those types."""
+    seen: int
+    """How many of all types it has passed; 0: nothing is there."""
+    oldest_at: datetime | None
+    """The moment of the first event, or of one soon after it; None: nothing is there."""
+    end: Cursor
+    """The cursor behind all of them."""
+
+
+async def read_of_types(
+    connection: Connection, cursor: Cursor, types: Collection[str] | None, limit: int = BATCH_MAX
+) -> Batch:
+    """As `read`, but of these types only (None: all). Others stay in the database and cost little."""
+    if types is None:
+        events = await read(connection, cursor, limit)
+        return Batch(events, len(events), events[0].at, after(events[-1])) if events else _none(cursor)
+    rows = await connection.fetch(
+        QUERIES["read_of_types"], str(cursor.xid), cursor.position, cursor.day, limit, list(types)
+    )
+    if not rows:
+        return _none(cursor)
+    found = [Event(*tuple(row)[:-1]) for row in rows]
+    wanted = found if found[-1].type in types else found[:-1]
+    return Batch(wanted, rows[0]["seen"], found[0].at, after(found[-1]))
+
+
+def _none(cursor: Cursor) -> Batch:
+    return Batch([], 0, None, cursor)
 
 
 async def oldest_after(connection: Connection, cursor: Cursor) -> datetime | None:

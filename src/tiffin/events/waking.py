@@ -6,8 +6,9 @@ from tiffin.events.reader import CHANNEL
 from tiffin.primitives.errors import Unavailable
 from tiffin.storage.node import Node
 
-APART_S = 0.005
-"""Wake-ups of one process on one node are at least so far apart; readers let events gather for longer."""
+APART_S = 0.02
+"""Wake-ups of one process on one node are at least so far apart: as long as the quickest consumer lets events
+gather, for each costs every listening reader, here and in the database."""
 
 _WAKE = "SELECT pg_notify($1, '')"
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -24,8 +25,8 @@ NEVER_S = 3600.0
 class Handler:
     """Remembers what it was given; `before` and `trouble` are what a test wants to happen."""
 
-    def __init__(self, name: str = "test.consumer") -> None:
-        self.consumer = Consumer(name, self.handle)
+    def __init__(self, name: str = "test.consumer", types: frozenset[str] | None = None) -> None:
+        self.consumer = Consumer(name, self.handle, types=types)
         self.batches: list[list[str]] = []
         self.trouble: list[Callable[[], object]] = []
         self.came = asyncio.Event()
@@ -175,6 +176,54 @@ async def test_consumers_of_different_names_each_get_everything(log: Node, clock
         await one.until(2)
         await other.until(2)
     assert one.keys == other.keys == ["1", "2"]
+
+
+async def test_a_consumer_of_some_types_gets_those_in_order_and_passes_all_others(
+    log: Node, clock: ManualClock
+) -> None:
+    handler = Handler(types=frozenset(("order.placed", "order.paid")))
+    for number, type_ in enumerate(
+        ("placed", "accepted", "paid", "accepted", "accepted", "placed", "accepted")
+    ):
+        await append(log, str(number), type_=f"order.{type_}")
+    async with running(handler, log, clock):
+        await cursor_moved(log, handler)
+        assert handler.keys == ["0", "2", "5"]
+        await append(log, "9", type_="order.accepted")
+        await append(log, "10", type_="order.paid")
+        await cursor_moved(log, handler)
+    assert handler.keys == ["0", "2", "5", "10"]
+
+
+async def test_events_of_types_a_consumer_does_not_want_are_not_kept_for_it(
+    log: Node, clock: ManualClock
+) -> None:
+    handler = Handler(types=frozenset(("order.placed",)))
+    await append(log, "1", "2")
+    async with running(handler, log, clock):
+        await cursor_moved(log, handler)
+    assert handler.batches == []
+
+
+async def test_events_of_wanted_types_come_again_if_their_handler_fails_and_none_is_passed(
+    log: Node, clock: ManualClock
+) -> None:
+    handler = Handler(types=frozenset(("order.placed",)))
+    handler.trouble = [fail]
+    await append(log, "1", type_="order.placed")
+    await append(log, "2")
+    async with running(handler, log, clock):
+        await cursor_moved(log, handler)
+    assert handler.batches == [["1"], ["1"]]
+
+
+async def test_a_consumer_that_is_never_woken_looks_by_itself(log: Node, clock: ManualClock) -> None:
+    handler = Handler()
+    handler.consumer = replace(handler.consumer, gather_s=consumers.LISTENS_BELOW_S)
+    assert not handler.consumer.listens
+    async with running(handler, log, clock):
+        await append(log, "1")
+        await handler.until(1)
 
 
 async def test_of_two_runners_one_leads_and_the_other_takes_over_when_the_first_is_gone(

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from log_bench import all_committed, append, read_until, transaction
-from tiffin.events.reader import START, Cursor, after, end, read
+from tiffin.events.reader import START, Cursor, after, end, read, read_of_types
 from tiffin.storage.node import Node
 
 
@@ -172,3 +172,25 @@ async def test_an_event_carries_what_was_written(log: Node) -> None:
     assert (event.dimension, event.shard, event.stream, event.key) == ("customer", 0, "order", "17")
     assert (event.version, event.type, event.trace) == (1, "order.accepted", "request")
     assert '"restaurant_id":"restaurant-9"' in event.data
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 100])
+async def test_a_reader_of_some_types_gets_all_of_those_and_passes_all_others(log: Node, limit: int) -> None:
+    rng = Random(limit)
+    types = [rng.choice(("order.placed", "order.paid", "order.accepted")) for _ in range(40)]
+    for number, type_ in enumerate(types):
+        await append(log, str(number), type_=type_)
+    wanted = ("order.placed", "order.paid")
+    every, _ = await read_until(log, len(types))
+    got: list[str] = []
+    cursor, passed = START, 0
+    while passed < len(types):
+        async with log.connection() as connection:
+            batch = await read_of_types(connection, cursor, wanted, limit)
+        assert batch.seen == min(limit, len(types) - passed)
+        got += [event.key for event in batch.events]
+        cursor, passed = batch.end, passed + batch.seen
+        assert cursor == after(every[passed - 1])
+    assert got == [str(number) for number, type_ in enumerate(types) if type_ in wanted]
+    async with log.connection() as connection:
+        assert (await read_of_types(connection, cursor, wanted)).seen == 0

@@ -67,6 +67,13 @@ EXPECTED: dict[tuple[str | None, str, str], Told] = {
         "order_cancelled", "kitchen_called_off", "courier_called_off"
     ),
     ("delivered", "completed", "completed"): NOBODY,
+    ("scheduled", "called_off", "cancelled"): Told(customer="order_cancelled"),
+    **{
+        (state, "called_off", "cancelled"): Told(
+            "order_cancelled", "kitchen_called_off", "courier_called_off"
+        )
+        for state in ("awaiting_acceptance", "preparing", "ready", "delivering")
+    },
 }
 BECAUSE = {"order_rejected": "order_rejected_because", "order_cancelled": "order_cancelled_because"}
 IDS = {"customer": "ana", "restaurant": "al-dente", "courier": "kim"}
@@ -146,9 +153,9 @@ def test_the_rows_for_restaurants_without_a_screen_tell_them_of_every_new_order(
     shipped = files("tiffin.services.notifications").joinpath("words", "audiences.toml").read_text("utf-8")
     (tmp_path / "audiences.toml").write_text(f"{shipped}\n{rows}", "utf-8")
     _, audiences = load_catalogue("en", tmp_path)
-    for edge in EXPECTED:
+    for edge, usually in EXPECTED.items():
         heard = {each.role: each.template for each in after_order_event(audiences, happened(*edge))}
-        expected = "kitchen_new_order" if edge in NEW_TO_A_RESTAURANT else EXPECTED[edge].restaurant
+        expected = "kitchen_new_order" if edge in NEW_TO_A_RESTAURANT else usually.restaurant
         assert heard.get("restaurant") == expected
 
 

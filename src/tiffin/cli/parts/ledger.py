@@ -32,7 +32,7 @@ async def open_ledger(ground: Ground, peers: Peers) -> AsyncGenerator[Part]:
     def work() -> list[Work]:
         reader = LedgerConsumer(store, peers.orders, policies, utc_now)
         return [
-            *consume(Consumer(reader.name, reader.handle, GATHER_S), ground),
+            *consume(Consumer(reader.name, reader.handle, GATHER_S, reader.types), ground),
             every(SETTLE_INTERVAL_S, "ledger.settle", settle),
         ]
 

@@ -51,7 +51,7 @@ async def open_notifications(ground: Ground, peers: Peers) -> AsyncGenerator[Par
             sender = Sender(catalogue, recipients, provider, utc_now, _roll)
             reader = NotificationsConsumer(store, catalogue, audiences, peers.orders, utc_now)
             return [
-                *consume(Consumer(reader.name, reader.handle, GATHER_S), ground),
+                *consume(Consumer(reader.name, reader.handle, GATHER_S, reader.types), ground),
                 *(_sending(sender, node, security) for node in ground.nodes for security in (True, False)),
                 *(_measuring(sender, node) for node in ground.nodes),
                 every(FORGET_INTERVAL_S, "notifications.forget", forget),

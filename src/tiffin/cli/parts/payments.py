@@ -32,7 +32,7 @@ async def open_payments(ground: Ground, peers: Peers) -> AsyncGenerator[Part]:
         def work() -> list[Work]:
             reader = PaymentsConsumer(service.settlement)
             return [
-                *consume(Consumer(reader.name, reader.handle, EFFECTS_GATHER_S), ground),
+                *consume(Consumer(reader.name, reader.handle, EFFECTS_GATHER_S, reader.types), ground),
                 every(SETTLE_INTERVAL_S, "payments.settle", settle),
             ]
 

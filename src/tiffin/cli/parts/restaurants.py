@@ -31,7 +31,7 @@ async def open_restaurants(ground: Ground, peers: Peers) -> AsyncGenerator[Part]
     def work() -> list[Work]:
         reader = StockConsumer(stock, peers.orders, utc_now)
         return [
-            *consume(Consumer(reader.name, reader.handle, EFFECTS_GATHER_S), ground),
+            *consume(Consumer(reader.name, reader.handle, EFFECTS_GATHER_S, reader.types), ground),
             every(FORGET_INTERVAL_S, "restaurants.holdings", forget_holdings),
             service.directory.run(),
             *(follow(node, CHANGES, service.forget) for node in ground.nodes),

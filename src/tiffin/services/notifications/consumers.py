@@ -45,6 +45,7 @@ class NotificationsConsumer:
         self._orders = orders
         self._clock = clock
         self._heard = {row.on for row in audiences.tell}
+        self.types = frozenset((*self._heard, "customer.erased"))
 
     async def handle(self, events: Sequence[Event]) -> None:
         """Take some events."""

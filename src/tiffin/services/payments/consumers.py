@@ -29,6 +29,12 @@ class PaymentsConsumer:
     """
 
     name = "payments"
+    types = frozenset((
+        "payment.succeeded",
+        "order.payment_expired", "order.rejected", "order.acceptance_expired", "order.cancelled",
+        "order.called_off",
+    ))  # fmt: skip
+    """What it acts on, and whatever makes an order fall."""
 
     def __init__(self, settlement: Settlement) -> None:
         self._settlement = settlement

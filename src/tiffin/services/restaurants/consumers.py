@@ -32,6 +32,12 @@ class StockConsumer:
     """
 
     name = "restaurants.stock"
+    types = frozenset((
+        "order.placed", "order.paid",
+        "order.payment_expired", "order.rejected", "order.acceptance_expired", "order.cancelled",
+        "order.called_off",
+    ))  # fmt: skip
+    """Where an order comes to stand, and to fall."""
 
     def __init__(self, stock: StockStore, orders: c.Orders, clock: Clock) -> None:
         self._stock = stock

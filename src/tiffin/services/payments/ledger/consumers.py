@@ -36,6 +36,7 @@ class LedgerConsumer:
     """
 
     name = "ledger"
+    types = _HEARD
 
     def __init__(self, store: LedgerStore, orders: c.Orders, policies: KnownPolicies, clock: Clock) -> None:
         self._store = store
