@@ -7,7 +7,9 @@ import jwt
 import pytest
 
 from integration.users.town import Answer, Town
+from tiffin.primitives.errors import Refusal
 from tiffin.rpc import contracts as c
+from tiffin.services.users.service import UsersService
 
 FORBIDDEN = (403, "forbidden")
 
@@ -232,18 +234,28 @@ async def test_the_last_owner_stays_until_there_is_another(kitchen: Kitchen):
 
 
 async def test_of_owners_who_all_leave_at_once_one_stays(kitchen: Kitchen):
-    town = kitchen.town
-    phones = [kitchen.phones["owner"], *(town.phone() for _ in range(4))]
-    for phone in phones[1:]:
-        await invite(town, kitchen.tokens["owner"], kitchen.restaurant, phone, "owner")
-    tokens = [kitchen.tokens["owner"], *[await act(town, phone, kitchen.restaurant) for phone in phones[1:]]]
+    """Each by another process."""
+    town, restaurant = kitchen.town, kitchen.restaurant
+    for _ in range(4):
+        await invite(town, kitchen.tokens["owner"], restaurant, town.phone(), "owner")
+    staff = await kitchen.staff(town.tokens.mint("operator", "ops", 100_000))
+    owners = [each for each in staff if each["access"] == "owner"]
+    processes = [town.process() for _ in owners]
 
-    async def leave(token: str) -> Answer:
-        me = next(each["member_id"] for each in await kitchen.staff(token) if each.get("is_caller"))
-        return await town.ask("DELETE", f"/v1/restaurants/{kitchen.restaurant}/staff/{me}", token=token)
+    async def leave(users: UsersService, owner: dict[str, Any]) -> str:
+        context = town.context("restaurant", restaurant)
+        context.caller = c.Caller(role="restaurant", id=restaurant, person=owner["person_id"], access="owner")
+        request = c.StaffRef(restaurant_id=restaurant, member_id=owner["member_id"])
+        try:
+            await users.remove_staff(context, request)
+        except Refusal as refusal:
+            return refusal.code
+        return "left"
 
-    left = await asyncio.gather(*map(leave, tokens))
-    assert sorted(answer.status for answer in left) == [200, 200, 200, 200, 409]
+    asked = c.StaffOf(restaurant_id=restaurant)
+    await asyncio.gather(*(users.list_staff(town.context(), asked) for users in processes))  # all connect
+    outcomes = await asyncio.gather(*map(leave, processes, owners))
+    assert sorted(outcomes) == ["last_owner", *["left"] * 4]
     assert [each["access"] for each in await kitchen.staff(kitchen.tokens["manager"])].count("owner") == 1
 
 
