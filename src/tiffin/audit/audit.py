@@ -1,5 +1,6 @@
 """All checks, one after the other."""
 
+from tiffin.audit.cases import check_cases
 from tiffin.audit.deadlines import check_deadlines
 from tiffin.audit.desk import Desk
 from tiffin.audit.dimensions import check_dimensions
@@ -40,6 +41,7 @@ async def audit(
         await check_stock(desk)
         await check_payments(desk, statement)
         await check_money(desk)
+        await check_cases(desk)
     if await router.changed(epoch):
         raise Unavailable("shards_moved", "shards moved during the audit; it proves nothing")
     return desk.report

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-Check = Literal["dimensions", "places", "log", "deadlines", "stock", "payments", "money"]
+Check = Literal["dimensions", "places", "log", "deadlines", "stock", "payments", "money", "cases"]
 CHECKS: tuple[Check, ...] = get_args(Check)
 
 LISTED_MAX = 100

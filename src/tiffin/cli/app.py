@@ -222,6 +222,21 @@ def reconcile(*, config: ConfigFile = FILE) -> None:
 
 
 @app.command
+def case(case_id: str, *, config: ConfigFile = FILE) -> None:
+    """Show a case of undoing: what it gives to whom, who bears it, and what has happened to it.
+
+    Parameters
+    ----------
+    case_id
+        Its id, such as 1074694770-5b1c.
+    """
+    from tiffin.cli.case import case
+
+    if not _run(case(_configure(config), case_id, console)):
+        sys.exit(1)
+
+
+@app.command
 def ledger(order_id: str, *, config: ConfigFile = FILE) -> None:
     """Show what an order has moved between accounts, and what is left in each of them.
 

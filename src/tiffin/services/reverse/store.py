@@ -56,7 +56,7 @@ class CaseStore:
                 held = await connection.fetchrow(QUERIES["hold_order"], shard, order_id, paid)
                 assert held is not None
                 cases = await connection.fetch(QUERIES["of_order"], shard, order_id)
-                moved = decide(Held(held["paid"], [_case(row) for row in cases]))
+                moved = decide(Held(held["paid"], [case_of(row) for row in cases]))
                 await _open(connection, moved)
                 return moved
 
@@ -85,7 +85,7 @@ class CaseStore:
         row = await self._router.read(
             "customer", shard, lambda node: node.fetchrow(QUERIES["case"], shard, case_id)
         )
-        return _case(row) if row else None
+        return case_of(row) if row else None
 
     async def by_key(self, order_id: int, opener: str, opener_id: str, key: str) -> Case | None:
         """The case of an order that somebody has opened under a key."""
@@ -95,7 +95,7 @@ class CaseStore:
             shard,
             lambda node: node.fetchrow(QUERIES["by_key"], shard, order_id, opener, opener_id, key),
         )
-        return _case(row) if row else None
+        return case_of(row) if row else None
 
     async def of_order(self, order_id: int) -> list[Case]:
         """Every case of an order, oldest first."""
@@ -103,7 +103,7 @@ class CaseStore:
         rows = await self._router.read(
             "customer", shard, lambda node: node.fetch(QUERIES["of_order"], shard, order_id)
         )
-        return [_case(row) for row in rows]
+        return [case_of(row) for row in rows]
 
     async def of_customer(
         self, customer_id: str, state: str | None, before: tuple[datetime, str], limit: int
@@ -115,7 +115,7 @@ class CaseStore:
             shard,
             lambda node: node.fetch(QUERIES["of_customer"], shard, customer_id, *before, state, limit),
         )
-        return [_case(row) for row in rows]
+        return [case_of(row) for row in rows]
 
     async def of_restaurant(
         self, restaurant_id: str, state: str | None, before: tuple[datetime, str], limit: int
@@ -127,7 +127,7 @@ class CaseStore:
             shard,
             lambda node: node.fetch(QUERIES["of_restaurant"], shard, restaurant_id, *before, state, limit),
         )
-        return [_case(row) for row in rows]
+        return [case_of(row) for row in rows]
 
     async def waiting(
         self, state: str, after: tuple[datetime, str], limit: int
@@ -163,7 +163,8 @@ class CaseStore:
         await self._router.write("restaurant", shard, lambda node: node.execute(QUERIES["copy"], *values))
 
 
-def _case(row: asyncpg.Record) -> Case:
+def case_of(row: asyncpg.Record) -> Case:
+    """A case from its row."""
     return Case(*(row[name] for name in _FIELDS))
 
 

@@ -100,10 +100,20 @@ def _move(
         due_at=due_at,
         released=edge.releases,
         reason=(command.note if command.caller.role == "system" else None) or edge.event,
-        details=_with_evidence(case, command, now) if command.note or command.pictures else case.details,
+        details=_details_after(case, edge, command, now),
     )
     event = event_of(moved, edge.event, source, command.caller, command.request_id)
     return Moved(moved, edge.releases, event.type, _encode(event).decode(), command.request_id)
+
+
+def _details_after(case: Case, edge: Edge, command: Command, now: datetime) -> str:
+    if command.note or command.pictures:
+        case = replace(case, details=_with_evidence(case, command, now))
+    if edge.event == "credited":
+        details = details_of(case)
+        outcome = msgspec.structs.replace(details.outcome, back_to="balance")
+        return encode_details(msgspec.structs.replace(details, outcome=outcome))
+    return case.details
 
 
 def _with_evidence(case: Case, command: Command, now: datetime) -> str:
