@@ -104,7 +104,7 @@ def test_each_audience_is_told_of_each_transition(
     edge: tuple[str | None, str, str], reason: str | None
 ) -> None:
     expected = EXPECTED[edge]
-    if reason:
+    if reason and edge[1] != "called_off":  # a case's reason is no words for people
         expected = Told(
             BECAUSE.get(expected.customer or "", expected.customer), expected.restaurant, expected.courier
         )

@@ -17,6 +17,10 @@ _lag = Histogram(
 )  # fmt: skip
 
 
+ON_DUE = ("look_again", "settled")
+"""The statements about what is due; they return the keys that still were."""
+
+
 class Claimed(NamedTuple):
     """A message to be looked at."""
 

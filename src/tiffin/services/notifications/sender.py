@@ -27,6 +27,7 @@ from tiffin.services.notifications.decision import (
 from tiffin.services.notifications.languages import spelling_for
 from tiffin.services.notifications.message import MessageKey, MessageRow, key_of, variables_of
 from tiffin.services.notifications.outcomes import (
+    ON_DUE,
     Blank,
     Claimed,
     Failed,
@@ -175,13 +176,21 @@ class Sender:
         return decision if isinstance(decision, Over) else Failed(decision, reason)
 
     async def _record(self, node: Node, results: Sequence[tuple[Claimed, Outcome | Failed]]) -> None:
-        """All in one transaction, in one order of locking."""
+        """All in one transaction, in one order of locking, what is due first: whoever has lost the lease to
+        somebody who is done, or whose person was forgotten, finishes nothing."""
         now = self._clock()
         plan: dict[str, list[tuple[object, ...]]] = {}
         for claimed, outcome in sorted(results, key=lambda result: key_of(result[0].row)):
             for statement, arguments in statements_of(claimed, outcome, now):
                 plan.setdefault(statement, []).append(arguments)
         async with node.transaction() as connection:
+            held: set[MessageKey] = set()
+            for statement in ON_DUE:
+                if rows := plan.pop(statement, None):
+                    records = await connection.fetch(QUERIES[statement], *zip(*rows, strict=True))
+                    held.update(MessageKey(*record) for record in records)
+            if rows := [row for row in plan.pop("finish", ()) if row[:4] in held]:
+                await connection.execute(QUERIES["finish"], *zip(*rows, strict=True))
             for statement, rows in plan.items():
                 await connection.executemany(QUERIES[statement], rows)
         for claimed, outcome in results:
