@@ -1,10 +1,22 @@
 """Cases from their opening to their end, on a real database."""
 
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
+
 from integration.reverse.town import Town
+from manual_clock import ManualClock
 from marketplace import refusal_of
+from tiffin.primitives.errors import Refusal
 from tiffin.rpc import contracts as c
+from tiffin.services.reverse.policies import add_policy
+from tiffin.services.reverse.policy import Terms
+from tiffin.sharding.router import Router
 
 TOTAL = 2600
+SOME = c.Money(amount=500, currency="COP")
 
 
 async def test_a_case_nobody_answers_is_approved_and_pays_what_was_quoted(town: Town) -> None:
@@ -90,3 +102,54 @@ async def test_a_case_is_nobody_elses(town: Town) -> None:
     request = c.ListCases(order_id=order.id)
     somebody = town.as_("customer", "somebody")
     assert await refusal_of(town.reverse.list_cases(somebody, request)) == "order_not_found"
+
+
+async def test_cases_on_four_nodes_are_beside_their_orders_and_in_their_restaurants_list(
+    four_router: Router, clock: ManualClock, new_id: Callable[[str], str]
+) -> None:
+    async with Town.open(four_router, clock, new_id) as town:
+        orders = [await town.order("completed") for _ in range(3)]
+        cases = [await town.open_case(order, "wrong_items", amount=SOME) for order in orders]
+        town.clock.advance(15 * 60)
+        await town.work()
+        for order, case in zip(orders, cases, strict=True):
+            assert (await town.get(case)).state == "refunded"
+            assert await town.entry(case) == await town.preview(case)
+            assert town.till.back(order.id) == 500
+            for node in four_router.nodes:
+                await town.consumer.handle(await town.case_events(node, case))
+        request = c.ListCases(restaurant_id=town.market.restaurant)
+        listed = await town.reverse.list_cases(town.as_("restaurant"), request)
+        assert {case.id for case in listed.cases} == {case.id for case in cases}
+        assert {case.state for case in listed.cases} == {"refunded"}
+
+
+async def test_what_waits_for_an_operator_is_listed_the_most_urgent_first(town: Town) -> None:
+    waiting: list[str] = []
+    for _ in range(3):
+        order = await town.order("completed")
+        case = await town.open_case(order, "quality", amount=SOME)
+        await town.say(case, "rejected", "restaurant")
+        waiting.append((await town.say(case, "disputed", "customer")).id)
+        town.clock.advance(1)
+    found: list[str] = []
+    cursor = None
+    while True:
+        request = c.ListCases(state="in_arbitration", limit=2, cursor=cursor)
+        page = await town.reverse.list_cases(town.as_("operator"), request)
+        found += [case.id for case in page.cases if case.id in waiting]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert found == waiting
+    with pytest.raises(Refusal, match="forbidden"):
+        await town.reverse.list_cases(town.as_("customer"), c.ListCases(state="in_arbitration"))
+
+
+async def test_rules_begin_in_a_while_and_never_change(town: Town) -> None:
+    directory = town.router.directory
+    with pytest.raises(Refusal, match="invalid_request"):
+        await add_policy(directory, datetime.now(UTC) + timedelta(minutes=4), Terms(free_cancel_s=0))
+    for change in ("UPDATE reverse.policies SET terms = '{}'", "DELETE FROM reverse.policies"):
+        with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+            await directory.execute(change)

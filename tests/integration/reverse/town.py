@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from manual_clock import ManualClock
 from marketplace import Marketplace
+from tiffin.events.event import Event
 from tiffin.primitives.errors import Refusal
 from tiffin.rpc import contracts as c
 from tiffin.rpc.context import Role, new_context
@@ -23,6 +24,7 @@ from tiffin.services.reverse.service import ReverseService
 from tiffin.services.reverse.store import CaseStore
 from tiffin.sharding.order_id import customer_shard
 from tiffin.sharding.router import Router
+from tiffin.storage.node import Node
 
 WAY: Sequence[tuple[str, Role, str]] = (
     ("paid", "system", "awaiting_acceptance"),
@@ -168,6 +170,15 @@ class Town:
         for node in self.router.nodes:
             while await self.carrier.work(node):
                 pass
+
+    async def case_events(self, node: Node, case: c.Case) -> list[Event]:
+        """What a node's log says of a case, as consumers get it."""
+        rows = await node.fetch(
+            "SELECT xid::text::bigint, position, 0, dimension, shard, stream, key, version, type, data, at,"
+            " trace FROM log.events WHERE key = $1 ORDER BY log.events.xid, position",
+            case.id,
+        )
+        return [Event(*row) for row in rows]
 
     async def entry(self, case: c.Case) -> dict[str, int]:
         """What the ledger has of a case; what has been undone is nothing."""

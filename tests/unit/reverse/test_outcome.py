@@ -1,7 +1,7 @@
 """What goes to whom: random orders in currencies of 0, 2 and 3 decimals; no minor unit is lost."""
 
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import assume, given
@@ -14,7 +14,7 @@ from tiffin.services.reverse.deciding import Asked, Decided, Facts, decide
 from tiffin.services.reverse.kinds import RULES
 from tiffin.services.reverse.outcome import Earlier, Outcome, give_back_pieces, shares_of
 from tiffin.services.reverse.pieces import Sold, pieces_of
-from tiffin.services.reverse.policy import Bears, Policy, Terms
+from tiffin.services.reverse.policy import Bears, Policies, Policy, Terms
 from unit.reverse.orders import ARRIVED, UNDERWAY, completed, sold_orders, subsidies
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -139,3 +139,41 @@ def test_a_courier_bears_no_more_than_the_delivery_paid(liable: Bears, sold: Sol
     assume(sold.total)
     outcome = give_back_pieces(sold, pieces_of(sold), liable, ())
     assert dict(outcome.postings).get("courier:leo", 0) >= -sold.courier_pay
+
+
+def test_an_order_keeps_the_version_that_held_when_it_was_placed() -> None:
+    first = Policy(1, NOW - timedelta(days=9), Terms())
+    second = Policy(2, NOW, Terms(free_cancel_s=0))
+    policies = Policies([second, first])
+    assert policies.at(NOW - timedelta(microseconds=1)) is first
+    assert policies.at(NOW) is policies.version(2) is second
+    with pytest.raises(LookupError):
+        policies.at(NOW - timedelta(days=10))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "version", "kind"),
+    [(60, 1, "free_cancel"), (61, 1, "cancel_later"), (1, 2, "cancel_later")],
+)
+def test_the_free_seconds_are_those_of_the_orders_version(seconds: int, version: int, kind: str) -> None:
+    policy = Policy(version, NOW, Terms() if version == 1 else Terms(free_cancel_s=0))
+    known = facts(SOUP)._replace(accepted_at=NOW, policy=policy)
+    asked = Asked("cancel", (), None, None)
+    assert decide(asked, "customer", known, NOW + timedelta(seconds=seconds)).kind == kind
+
+
+def test_after_the_window_only_operators_open_cases() -> None:
+    late = NOW + timedelta(days=7, seconds=1)
+    asked = Asked("quality", ((0, 1),), None, None)
+    known = facts(SOUP._replace(state="completed"))
+    with pytest.raises(Refusal, match="window_over"):
+        decide(asked, "customer", known, late)
+    assert decide(asked, "customer", known, NOW + timedelta(days=7)).outcome.refund == 1000
+    assert decide(asked, "operator", known, late).outcome.refund == 1000
+
+
+SOUP = Sold(
+    order_id=1 << 20, customer_id="ana", restaurant_id="roma", courier_id="leo", state="preparing",
+    currency="EUR", lines=((2, 2000),), delivery_fee=300, small_order_fee=0, total=2300, discounts=(),
+    paid=2300, is_cash=False, commission_bp=2000, courier_pay=240,
+)  # fmt: skip

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from tiffin.cli.background import every
 from tiffin.cli.clock import utc_now
-from tiffin.cli.parts.part import EFFECTS_GATHER_S, Ground, Part, Peers, Work, consume
+from tiffin.cli.parts.part import Ground, Part, Peers, Work, consume
 from tiffin.events.consumer import Consumer
 from tiffin.services.reverse.carrying import Carrier
 from tiffin.services.reverse.consumers import ReverseConsumer
@@ -16,6 +16,8 @@ from tiffin.services.reverse.policies import KnownPolicies
 from tiffin.services.reverse.service import ReverseService
 from tiffin.services.reverse.store import CaseStore
 
+GATHER_S = 0.5
+"""So late restaurants see their cases: large batches are cheap ones."""
 WORK_INTERVAL_S = 0.5
 
 
@@ -30,7 +32,7 @@ async def open_reverse(ground: Ground, peers: Peers) -> AsyncGenerator[Part]:
     def work() -> list[Work]:
         reader = ReverseConsumer(store, carrier)
         return [
-            *consume(Consumer(reader.name, reader.handle, EFFECTS_GATHER_S), ground),
+            *consume(Consumer(reader.name, reader.handle, GATHER_S, reader.types), ground),
             *(every(WORK_INTERVAL_S, "reverse.work", partial(carrier.work, node)) for node in ground.nodes),
         ]
 

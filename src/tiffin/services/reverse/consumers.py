@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from tiffin.events.event import Event
 from tiffin.services.reverse.carrying import Carrier
 from tiffin.services.reverse.case import details_of
+from tiffin.services.reverse.states import EVENTS
 from tiffin.services.reverse.store import CaseStore
 
 
@@ -16,6 +17,12 @@ class ReverseConsumer:
     """
 
     name = "reverse"
+    types = frozenset((
+        *(f"case.{event}" for event in EVENTS),
+        "order.payment_expired", "order.rejected", "order.acceptance_expired", "order.cancelled",
+        "order.called_off",
+    ))  # fmt: skip
+    """What it copies, and whatever makes an order fall."""
 
     def __init__(self, store: CaseStore, carrier: Carrier) -> None:
         self._store = store
