@@ -9,6 +9,7 @@ import pytest
 from scripted_rpc import Asked, ScriptedRpc, context, now, payment_list
 from tiffin.primitives.errors import Refusal, Unavailable
 from tiffin.rpc import contracts as c
+from tiffin.rpc import wire
 from tiffin.rpc.client import MARGIN_MS
 from tiffin.rpc.pool import ClientLimits
 from tiffin.rpc.server import RpcServer
@@ -286,7 +287,8 @@ async def test_the_real_server_answers_like_the_object_behind_it(make_client):
     async def buggy(context: c.CallContext, request: object) -> None:
         raise ValueError("secret")
 
-    payments = SimpleNamespace(list_payments=list_payments, pay=buggy, take_notice=buggy)
+    methods = dict.fromkeys(wire.services["Payments"])
+    payments = SimpleNamespace(**{**methods, "list_payments": list_payments, "pay": buggy})
     async with RpcServer({"Payments": payments}, now) as server:
         await server.listen("127.0.0.1", 0)
         service: c.Payments = make_client("{}:{}".format(*server.address)).service

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from scripted_rpc import ScriptedRpc, context, now, payment_list
 from tiffin.primitives.errors import Unavailable
 from tiffin.rpc import contracts as c
+from tiffin.rpc import wire
 from tiffin.rpc.pool import ClientLimits
 from tiffin.rpc.server import RpcServer
 
@@ -52,7 +53,8 @@ async def test_all_of_1000_callers_who_may_wait_are_answered_by_the_real_server(
         running -= 1
         return payment_list(request.order_id)
 
-    payments = SimpleNamespace(list_payments=list_payments, pay=None, take_notice=None)
+    methods = dict.fromkeys(wire.services["Payments"])
+    payments = SimpleNamespace(**{**methods, "list_payments": list_payments})
     async with RpcServer({"Payments": payments}, now) as server:
         await server.listen("127.0.0.1", 0)
         service: c.Payments = make_client("{}:{}".format(*server.address), limits=PATIENT).service

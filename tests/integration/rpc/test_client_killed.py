@@ -20,6 +20,7 @@ import asyncio, sys
 from types import SimpleNamespace
 from tiffin.cli.clock import utc_now
 from tiffin.rpc import contracts as c
+from tiffin.rpc import wire
 from tiffin.rpc.server import RpcServer
 
 async def list_payments(context, request):
@@ -30,7 +31,8 @@ async def pay(context, request):
     await asyncio.Event().wait()
 
 async def main():
-    payments = SimpleNamespace(list_payments=list_payments, pay=pay, take_notice=pay)
+    methods = dict.fromkeys(wire.services["Payments"])
+    payments = SimpleNamespace(**{**methods, "list_payments": list_payments, "pay": pay})
     async with RpcServer({"Payments": payments}, utc_now) as server:
         await server.listen("127.0.0.1", int(sys.argv[1]))
         print(server.address[1], flush=True)
