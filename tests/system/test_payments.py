@@ -80,7 +80,7 @@ async def test_an_order_is_paid_once_and_accepted_whatever_the_provider_does(tow
                 assert (await town.order(order))["state"] == "awaiting_payment"
         await until_state(town, order, "awaiting_acceptance")
         assert (await town.say(order, "restaurant", "accept"))["state"] == "preparing"
-        assert await payments(town, order) == ["declined"] * (len(sources) - 1) + ["succeeded"]
+        await until_payments(town, order, ["declined"] * (len(sources) - 1) + ["succeeded"])
         assert [event for _, event, _ in await town.timeline(order)] == [
             "order.placed", "order.paid", "order.accepted",
         ]  # fmt: skip
@@ -97,7 +97,7 @@ async def test_an_order_is_paid_once_and_accepted_whatever_the_provider_does(tow
     await eventually(are_sold, "every portion is sold")
 
 
-async def test_the_money_comes_back_when_the_order_falls(town: Town) -> None:
+async def test_nothing_is_taken_when_the_order_falls_before_it_is_accepted(town: Town) -> None:
     restaurant = await town.add_restaurant(portions=4)
 
     async def pay_and_fall(source: str, role: str, action: str) -> None:
@@ -108,14 +108,14 @@ async def test_the_money_comes_back_when_the_order_falls(town: Town) -> None:
         else:
             await until_state(town, order, "awaiting_acceptance")
         await town.say(order, role, action)
-        await until_payments(town, order, ["refunded"])
-        assert charges(town.process)[order["id"]] == ["refunded"]
+        await until_payments(town, order, ["voided"])
+        assert charges(town.process)[order["id"]] == ["voided"]
         assert (await town.order(order))["state"] == "cancelled"
 
     await asyncio.gather(
         pay_and_fall("tok_ok", "customer", "cancel"),
         pay_and_fall("tok_ok", "restaurant", "reject"),
-        pay_and_fall("tok_lost_refund_reply", "customer", "cancel"),
+        pay_and_fall("tok_lost_void_reply", "customer", "cancel"),
         pay_and_fall("tok_slow", "customer", "cancel"),
     )
 
@@ -123,6 +123,27 @@ async def test_the_money_comes_back_when_the_order_falls(town: Town) -> None:
         return await town.cakes(restaurant) == (4, 0)
 
     await eventually(are_back, "every portion is back")
+
+
+async def test_the_money_comes_back_when_the_order_falls_after_that(town: Town) -> None:
+    restaurant = await town.add_restaurant()
+
+    async def pay_and_fall(source: str) -> None:
+        order = await town.place(await town.add_customer(), restaurant, payment_method="online")
+        await pay(town, order, source)
+        await until_state(town, order, "awaiting_acceptance")
+        await town.say(order, "restaurant", "accept")
+        if source != "tok_lost_capture_reply":
+            await until_payments(town, order, ["succeeded"])
+        await town.say(order, "customer", "cancel")
+        await until_payments(town, order, ["refunded"])
+
+        listed = await town.get(actor(order, "customer"), f"/v1/orders/{order['id']}/payments")
+        assert listed["captured"] == listed["refunded"] == order["total"]
+        assert [refund["state"] for refund in listed["refunds"]] == ["succeeded"]
+
+    sources = ("tok_ok", "tok_lost_refund_reply", "tok_lost_capture_reply", "tok_slow_refund")
+    await asyncio.gather(*(pay_and_fall(source) for source in sources))
 
 
 def notice(payment: Any, **changes: Any) -> str:
@@ -162,6 +183,9 @@ async def test_a_signed_notice_is_taken_and_a_forged_one_is_not(town: Town, secr
     for _ in range(3):
         taken = await send(town, body, sign(body, secret, now))
         assert (taken.status, taken.json) == (200, {"known": True})
+    assert await payments(town, order) == ["succeeded"]
+    late = notice(payment, state="voided")
+    assert (await send(town, late, sign(late, secret, now))).status == 200
     assert await payments(town, order) == ["succeeded"]
     assert [event for _, event, _ in await town.timeline(order)] == ["order.placed", "order.paid"]
     assert (await town.order(order))["state"] == "awaiting_acceptance"

@@ -77,7 +77,7 @@ async def _shard_faults(
             of_order[entry.subject].append(entry)
     paid: defaultdict[str, dict[str, Ours]] = defaultdict(dict)
     for row in payments:
-        paid[str(row["order_id"])][row["id"]] = Ours(row["amount"], row["currency"], row["state"])
+        paid[str(row["order_id"])][row["id"]] = Ours(*(row[name] for name in Ours._fields))
     known = {str(row.id): row for row in orders}
     for subject in known.keys() | of_order.keys():
         row = known.get(subject)

@@ -14,7 +14,7 @@ from tiffin.services.payments.ledger.policy import Policies
 from tiffin.services.payments.ledger.reconciliation import WHAT_TO_DO, Entered, Ours, match
 
 _WHENEVER = Moment(datetime(1970, 1, 1, tzinfo=UTC), "")
-_AT_REST = frozenset(("succeeded", "declined", "refunded"))
+_AT_REST = frozenset(("succeeded", "declined", "refunded", "voided"))
 _OF_EVENTS = frozenset(("captured", "refunded", "cash_collected", "completed"))
 
 
@@ -57,7 +57,8 @@ def entered_of(entries: Sequence[Entry]) -> dict[str, Entered]:
     sums: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
     undone = {entry.fact.removeprefix(REVERSAL) for entry in entries if entry.fact.startswith(REVERSAL)}
     for entry in entries:
-        kind, _, payment_id = entry.fact.partition(":")
+        kind, _, rest = entry.fact.partition(":")
+        payment_id = rest.partition(":")[0]
         if kind in ("captured", "refunded") and entry.fact not in undone:
             amount = sum(
                 amount for account, amount in entry.postings if account.startswith(accounts.clearing(""))

@@ -2,12 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from tiffin.audit.desk import QUERIES, Desk, shard_name
-from tiffin.services.payments.audit import PaidOrder, PaymentRow, differences
+from tiffin.services.payments.audit import PaidOrder, PaymentRow, cash_differences, differences
 from tiffin.services.payments.payment import order_id_of
 from tiffin.sharding.order_id import customer_shard
 from tiffin.sharding.slots import Dimension
@@ -80,6 +80,8 @@ async def _faults(
             for row in await connection.fetch(QUERIES["payable"], shard)
         }
         rows = await connection.fetch(_PAYMENTS["audit_payments"], [shard])
+        cash = await connection.fetch(_PAYMENTS["audit_cash"], [shard])
+        sums = await connection.fetch(_PAYMENTS["audit_sums"], shard)
     of_order: defaultdict[int, list[PaymentRow]] = defaultdict(list)
     for row in rows:
         of_order[row["order_id"]].append(PaymentRow(*list(row.values())[1:]))
@@ -91,6 +93,8 @@ async def _faults(
         for order_id, payments in of_order.items()
         for what in differences(orders.get(order_id), payments)
     ]
+    faults += [(row["subject"], row["what"]) for row in sums]
+    faults += _cash_faults(orders, cash)
     if said is not None:
         known = {payment.id: payment for payments in of_order.values() for payment in payments}
         faults += [
@@ -98,16 +102,18 @@ async def _faults(
             for key in known.keys() | said.keys()
             for what in statement_faults(known.get(key), said.get(key, ()))
         ]
-    return len(rows), faults
+    return len(rows) + len(cash), faults
 
 
-_MOVED: Mapping[str, tuple[int, ...]] = {
-    "pending": (), "succeeded": (1,), "declined": (), "refunding": (1,), "refunded": (1, -1),
-}  # fmt: skip
-"""What has moved for a payment in a state, in times of its amount."""
-
-_MAY_HAVE_MOVED: Mapping[str, tuple[int, ...]] = {"pending": (1,), "refunding": (1, -1)}
-"""What may have moved already while we do not know it yet."""
+def _cash_faults(orders: Mapping[int, PaidOrder], rows: Sequence[Any]) -> list[tuple[str, str]]:
+    collected: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
+    for row in rows:
+        collected[row["order_id"]].append((row["amount"], row["currency"]))
+    return [
+        (f"order {order_id}", what)
+        for order_id in orders.keys() | collected.keys()
+        for what in cash_differences(orders.get(order_id), collected[order_id])
+    ]
 
 
 def statement_faults(payment: PaymentRow | None, lines: Sequence[StatementLine]) -> list[str]:
@@ -116,9 +122,15 @@ def statement_faults(payment: PaymentRow | None, lines: Sequence[StatementLine])
         return [
             f"the provider has a {line.kind} of {line.amount} {line.currency}, we have none" for line in lines
         ]
-    said = [(line.amount, line.currency) for line in lines]
-    for moved in (_MOVED[payment.state], _MAY_HAVE_MOVED.get(payment.state)):
-        if moved is not None and said == [(times * payment.amount, payment.currency) for times in moved]:
-            return []
-    moves = ", ".join(f"{amount} {currency}" for amount, currency in said) or "nothing"
+    charged = sum(line.amount for line in lines if line.kind == "charge")
+    given_back = -sum(line.amount for line in lines if line.kind == "refund")
+    may_have = payment.amount if payment.state in ("pending", "capturing", "voiding") else payment.captured
+    agrees = (
+        all(line.currency == payment.currency for line in lines)
+        and charged in (payment.captured, may_have)
+        and payment.refunded <= given_back <= payment.refunded + payment.refunding
+    )
+    if agrees:
+        return []
+    moves = ", ".join(f"{line.amount} {line.currency}" for line in lines) or "nothing"
     return [f"is {payment.state} with {payment.amount} {payment.currency}; the provider has moved {moves}"]

@@ -32,7 +32,7 @@ async def reconcile_all(router: Router, statement: Sequence[StatementLine] | Non
     for node in router.nodes:
         for shard in router.shards_on("customer", node):
             ours = {
-                row["id"]: Ours(row["amount"], row["currency"], row["state"])
+                row["id"]: Ours(*(row[name] for name in Ours._fields))
                 for row in await node.fetch(_PAYMENTS["audit_payments"], [shard])
             }
             entries = [entry_of(row) for row in await node.fetch(_MONEY["entries_of_shard"], shard)]

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tiffin.services.orders.states import edges_from
+from tiffin.services.payments.states import BEGINNINGS
 from tiffin.services.payments.states import EDGES as PAYMENT_EDGES
 
 _PAYMENT_NEXT = {(edge.state, edge.event): edge.to for edge in PAYMENT_EDGES}
-_PAYMENT_BEGINNING = "payment.started"
 
 
 class Row(NamedTuple):
@@ -81,8 +81,8 @@ def payment_faults(walk: Sequence[PaymentStep | None], row: Row | None) -> list[
     faults = _frame_faults("payment", walk, steps, row)
     if not steps or steps[0].version != 1:
         return faults
-    state: str | None = "pending"
-    if steps[0].type != _PAYMENT_BEGINNING:
+    state: str | None = BEGINNINGS.get(steps[0].type, "pending")  # type: ignore[call-overload] - any text
+    if steps[0].type not in BEGINNINGS:
         faults.append(f"begins with {steps[0].type}")
     for step in steps[1:]:
         after = _PAYMENT_NEXT.get((state, step.type))  # type: ignore[arg-type] - any text

@@ -30,6 +30,10 @@
     providers = ["twilio://sid:token@+15550100/{phone}"]
     kept_days = 30
 
+    [payments]                      # docs/payments.md
+    provider = "sandbox"            # or "stripe"
+    capture = "on_acceptance"       # or "at_once"
+
 Each key has a variable, like `TIFFIN_POLICY_PAYMENT_S`. `TIFFIN_NODES` is `name=url name=url`; of a list's
 variable the items are separated by spaces.
 """
@@ -115,6 +119,20 @@ class Notifications(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kept_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 30
 
 
+class Payments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How customers pay online."""
+
+    provider: Literal["sandbox", "stripe"] = "sandbox"
+    capture: Literal["on_acceptance", "at_once"] = "on_acceptance"
+    """When a card is charged: authorised first, and charged when the restaurant accepts; or at once."""
+    stripe_url: str = ""
+    """Another address of Stripe's API, for tests; empty: Stripe's own."""
+    stripe_key: str = ""
+    """The secret API key; better in the environment (`TIFFIN_PAYMENTS_STRIPE_KEY`)."""
+    stripe_webhook_secret: str = ""
+    """What Stripe signs its webhooks with."""
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that can be set."""
 
@@ -128,6 +146,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     policy: Policy = Policy()
     sign_in: SignInPolicy = SignInPolicy()
     notifications: Notifications = Notifications()
+    payments: Payments = Payments()
 
 
 def read_config(file: Path, environment: Mapping[str, str]) -> Config:

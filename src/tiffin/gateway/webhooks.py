@@ -9,6 +9,7 @@ from tiffin.rpc import contracts as c
 from tiffin.rpc.checks import misshapen, refuse_escaped_nul
 
 SIGNATURE_HEADER = "Payment-Signature"
+STRIPE_HEADER = "Stripe-Signature"
 NOTICE_BYTES_MAX = 64 * 1024
 
 
@@ -21,7 +22,10 @@ class PaymentNotices:
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer, or raise a `Refusal` or `Unavailable`."""
-        signature = exchange.headers.get(SIGNATURE_HEADER.lower().encode())
+        headers = exchange.headers
+        signature = headers.get(SIGNATURE_HEADER.lower().encode()) or headers.get(
+            STRIPE_HEADER.lower().encode()
+        )
         if signature is None:
             raise Refusal("bad_signature", f"the header {SIGNATURE_HEADER} is missing")
         body = await exchange.body(NOTICE_BYTES_MAX)

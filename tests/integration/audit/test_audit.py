@@ -20,8 +20,8 @@ async def test_a_town_that_nobody_spoilt_is_clean_and_all_of_it_was_looked_at(to
     assert report.differences == []
     assert report.is_clean
     assert report.checked == {
-        "orders": 7, "copies": 7, "order events": 17, "payment events": 8, "payments": 3, "dishes": 4,
-        "other rows": 8 + 3 + 4 + 4 + 6, "entries": 5, "parties": 2, "cases": 0,
+        "orders": 7, "copies": 7, "order events": 17, "payment events": 9, "payments": 4, "dishes": 4,
+        "other rows": 8 + 4 + 4 + 4 + 6, "entries": 5, "parties": 2, "cases": 0,
     }  # fmt: skip
 
 
@@ -224,10 +224,11 @@ SPOILT = [
     ),
     Spoilt(
         "a paid order's payment is of another amount", "paid",
-        "UPDATE payments.payments SET amount = amount - 1"
+        "UPDATE payments.payments SET amount = amount - 1, captured = captured - 1"
         " WHERE shard = $1 AND order_id = $2 AND state = 'succeeded'",
-        "payments", "payment {paid}: 3399 COP, but the order's total is 3400 COP",
+        "payments", "the order is awaiting_acceptance with 3399 of 3400 COP paid",
         too=[
+            ("payments", "order {id}", "has 3400 of 3400 claimed; its payments cover 3399"),
             ("log", "payment {paid}", "has events of another order or another amount"),
             ("money", "order {id}", "payment {paid}: 3400 captured of 3399 authorised"),
             ("money", "order {id}",
@@ -243,10 +244,11 @@ SPOILT = [
     ),
     Spoilt(
         "a paid order's payment did not succeed", "paid",
-        "UPDATE payments.payments SET state = 'declined'"
+        "UPDATE payments.payments SET state = 'declined', captured = 0"
         " WHERE shard = $1 AND order_id = $2 AND state = 'succeeded'",
-        "payments", "the order is awaiting_acceptance with 0 succeeded payments instead of one",
+        "payments", "the order is awaiting_acceptance with 0 of 3400 COP paid",
         too=[
+            ("payments", "order {id}", "has 3400 of 3400 claimed; its payments cover 0"),
             ("log", "payment {paid}", "is declined, but its last event led to succeeded"),
             ("money", "order {id}",
              "payment {paid} is declined with 0 captured, the ledger has 3400" + UNDO),
@@ -254,18 +256,20 @@ SPOILT = [
     ),
     Spoilt(
         "a cancelled order's payment was not given back", "refunded",
-        "UPDATE payments.payments SET state = 'succeeded' WHERE shard = $1 AND order_id = $2",
+        "UPDATE payments.payments SET refunded = 0 WHERE shard = $1 AND order_id = $2",
         "payments", "payment {paid}: succeeded and not refunded, but the order is cancelled",
         too=[
-            ("log", "payment {paid}", "is succeeded, but its last event led to refunded"),
+            ("payments", "payment {paid}", "has 0 on its way back and 0 back; its refunds have 0 and 3400"),
             ("money", "order {id}",
              "payment {paid} is succeeded with 0 refunded, the ledger has 3400" + UNDO),
         ],
     ),
     Spoilt(
         "a refund got stuck", "refunded",
-        "WITH back AS (UPDATE payments.payments SET state = 'refunding', version = 3"
-        "               WHERE shard = $1 AND order_id = $2)"
+        "WITH back AS (UPDATE payments.payments SET refunding = captured, refunded = 0, version = 3"
+        "               WHERE shard = $1 AND order_id = $2),"
+        " part AS (UPDATE payments.refunds SET state = 'pending' WHERE shard = $1"
+        "           AND id LIKE $2::bigint || '-%')"
         " DELETE FROM log.events WHERE shard = $1 AND key LIKE $2::bigint || '-%' AND version = 4",
         "payments", "payment {paid}: still refunding",
         too=[
@@ -276,8 +280,9 @@ SPOILT = [
     Spoilt(
         "a payment of no order", "paid",
         "INSERT INTO payments.payments SELECT shard, $2::bigint + (1 << 20) || '-x', order_id + (1 << 20),"
-        " customer_id, amount, currency, source, state, version, provider_reference, decline_reason,"
-        " attempts, next_check_at, created_at, updated_at FROM payments.payments"
+        " customer_id, method, provider, amount, currency, total, source, at_once, state, version, captured,"
+        " refunding, refunded, provider_reference, decline_reason, attempts, next_check_at, expires_at,"
+        " created_at, updated_at FROM payments.payments"
         " WHERE shard = $1 AND order_id = $2 AND state = 'succeeded'",
         "payments", "payment {next}-x: there is no such order", subject="order {next}",
         too=[("log", "payment {next}-x", "has no events")],

@@ -23,7 +23,9 @@ from tiffin.services.payments.consumers import PaymentsConsumer
 from tiffin.services.payments.ledger.consumers import LedgerConsumer
 from tiffin.services.payments.ledger.policies import KnownPolicies
 from tiffin.services.payments.ledger.store import LedgerStore
-from tiffin.services.payments.outcomes import Charged, Declined, Notice, Outcome, Refunded
+from tiffin.services.payments.outcomes import Charged, Declined, Notice, Outcome, Refunded, RefundOutcome
+from tiffin.services.payments.payment import Payment
+from tiffin.services.payments.refund import Refund
 from tiffin.services.payments.service import PaymentsService
 from tiffin.services.restaurants.consumers import StockConsumer
 from tiffin.services.restaurants.service import RestaurantsService
@@ -42,7 +44,8 @@ HOME = c.Address(
 TABLES = (
     "orders.orders", "orders.orders_by_restaurant", "orders.deadlines", "log.events", "log.cursors",
     "users.customers", "restaurants.restaurants", "restaurants.stock", "restaurants.holds",
-    "payments.payments", "ledger.entries", "ledger.balances", "ledger.dues", "ledger.settlements",
+    "payments.payments", "payments.orders", "payments.refunds", "ledger.entries", "ledger.balances",
+    "ledger.dues", "ledger.settlements",
 )  # fmt: skip
 
 CARRIED: tuple[tuple[str, Role], ...] = (
@@ -58,20 +61,29 @@ class Till:
         self.lines: list[StatementLine] = []
         self.charges: dict[str, Charged] = {}
 
-    async def charge(self, key: str, amount: int, currency: str, source: str) -> Outcome:
-        if source == "tok_declined":
+    name = "sandbox"
+
+    async def prepare(self, payment: Payment) -> None: ...
+
+    async def charge(self, payment: Payment) -> Outcome:
+        if payment.source == "tok_declined":
             return Declined(None, "insufficient_funds")
-        self.lines.append(StatementLine("charge", key, amount, currency))
-        self.charges[key] = Charged(key, amount, currency)
-        return self.charges[key]
+        self.lines.append(StatementLine("charge", payment.id, payment.amount, payment.currency))
+        self.charges[payment.id] = Charged(payment.id, payment.amount, payment.currency)
+        return self.charges[payment.id]
 
-    async def find(self, key: str) -> Outcome:
-        return self.charges[key]
+    async def capture(self, payment: Payment) -> Outcome:
+        return self.charges[payment.id]
 
-    async def refund(self, key: str, refund_key: str) -> Outcome:
-        charge = self.charges[key]
-        self.lines.append(StatementLine("refund", key, -charge.amount, charge.currency))
-        return Refunded(key, charge.amount, charge.currency)
+    async def void(self, payment: Payment) -> Outcome:
+        return self.charges[payment.id]
+
+    async def find(self, payment: Payment) -> Outcome:
+        return self.charges[payment.id]
+
+    async def refund(self, payment: Payment, refund: Refund) -> RefundOutcome:
+        self.lines.append(StatementLine("refund", payment.id, -refund.amount, payment.currency))
+        return Refunded(refund.provider_key, refund.amount, payment.currency)
 
     def read_notice(self, body: str, signature: str, now: datetime) -> Notice:
         raise NotImplementedError
@@ -115,11 +127,13 @@ class Town:
             self.clock,
             Policy(),
         )
-        self.payments = PaymentsService(router, self.orders, self.till, self.clock, lambda: uuid4().hex[:8])
+        self.payments = PaymentsService(
+            router, self.orders, self.till, self.clock, lambda: uuid4().hex[:8], at_once=True
+        )
         readers = (
             RestaurantCopy(router),
             StockConsumer(self.stock, self.orders, self.clock),
-            PaymentsConsumer(self.payments.settlement),
+            PaymentsConsumer(self.payments.settlement, self.orders, self.clock),
             LedgerConsumer(
                 LedgerStore(router), self.orders, KnownPolicies(router.directory, self.clock), self.clock
             ),

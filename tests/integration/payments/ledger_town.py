@@ -36,7 +36,7 @@ class Books:
         self.market, self.router, self.clock = market, market.router, market.clock
         self.courier = market.new_id("courier")
         self.payments = PaymentsService(
-            self.router, market.orders, provider, self.clock, lambda: uuid4().hex[:8]
+            self.router, market.orders, provider, self.clock, lambda: uuid4().hex[:8], at_once=True
         )
         self.store, self.settlements = LedgerStore(self.router), Settlements(self.router)
         self.policies = KnownPolicies(self.router.directory, self.clock)
@@ -77,7 +77,9 @@ class Books:
     async def cancel(self, order: c.Order) -> None:
         """Called off, and given back."""
         await self.market.say(order, "cancelled", "operator")
-        await PaymentsConsumer(self.payments.settlement).handle(await self.events(order))
+        await PaymentsConsumer(self.payments.settlement, self.market.orders, self.clock).handle(
+            await self.events(order)
+        )
         while await self.payments.settlement.settle_due(100):
             pass
 

@@ -8,12 +8,14 @@ import aiohttp
 import msgspec
 
 from manual_clock import ManualClock
-from tiffin.primitives.clock import to_text
+from tiffin.events.event import Event
+from tiffin.primitives.clock import from_text, to_text
 from tiffin.primitives.errors import Refusal
 from tiffin.rpc import contracts as c
 from tiffin.rpc.context import new_context
 from tiffin.services.payments.consumers import PaymentsConsumer
 from tiffin.services.payments.outcomes import Provider
+from tiffin.services.payments.payment import Payment, Wanted, start, to_contract
 from tiffin.services.payments.provider import SandboxProvider
 from tiffin.services.payments.service import PaymentsService
 from tiffin.sharding import order_id as ids
@@ -25,6 +27,13 @@ SECRET = b"a secret between the two"
 WAIT_S = 10
 PATIENT_S, IMPATIENT_S = 20.0, 0.3
 """How long a service waits for the sandbox; a lost reply costs a test the shorter one."""
+
+
+def payment_for(order: c.Order, suffix: str, source: str = "tok_ok", at_once: bool = True) -> Payment:
+    """A payment that is on no record, to talk to a provider about."""
+    now = from_text(order.placed_at)
+    wanted = Wanted(suffix, "sandbox", order.total.amount, source, at_once)
+    return start(order, wanted, now, now, "t").payment
 
 
 class Desk:
@@ -48,9 +57,25 @@ class Desk:
         assert (context.caller.role, context.caller.id) == ("system", "payments")
         self.told.append(request.order_id)
         order = await self.get(context, c.OrderRef(order_id=request.order_id))
-        if order.state != "awaiting_payment":
+        if request.event == "cancelled" and order.state not in ("cancelled", "completed"):
+            return self.put(order, "cancelled")
+        if order.state != "awaiting_payment" or request.event != "paid":
             raise Refusal("wrong_state", "not any more")
         return self.put(order, "awaiting_acceptance")
+
+    async def terms(self, context: c.CallContext, request: c.OrdersNamed) -> c.OrderTermsList:
+        orders = [self.orders[order_id] for order_id in request.order_ids if order_id in self.orders]
+        return c.OrderTermsList(
+            orders=[
+                c.OrderTerms(
+                    order_id=order.id, customer_id=order.customer_id, restaurant_id=order.restaurant_id,
+                    subtotal=order.total.amount, delivery_fee=0, total=order.total.amount,
+                    currency=order.total.currency, payment_method=order.payment_method,
+                    placed_at=order.placed_at,
+                )
+                for order in orders
+            ]
+        )  # fmt: skip
 
     def put(self, order: c.Order, state: str) -> c.Order:
         self.orders[order.id] = msgspec.structs.replace(order, state=state, version=order.version + 1)
@@ -104,14 +129,21 @@ class Bench:
         """An instance for replies that never come."""
         self.cut_off = self.service(self.provider_at("http://127.0.0.1:9"))
         """An instance that cannot reach the provider."""
-        self.consumer = PaymentsConsumer(self.payments.settlement)
+        self.later = self.service(self.provider, at_once=False)
+        """An instance that authorises first."""
+        self.later_impatient = self.service(self.provider_at(sandbox_url, IMPATIENT_S), at_once=False)
+        self.consumer = self.consumer_of(self.payments)
+
+    def consumer_of(self, service: PaymentsService) -> PaymentsConsumer:
+        """The reader of the log beside an instance."""
+        return PaymentsConsumer(service.settlement, self.desk, self.clock)
 
     def provider_at(self, url: str, timeout_s: float = PATIENT_S) -> SandboxProvider:
         return SandboxProvider(self._session, url, self.inbox.url, SECRET, timeout_s)
 
-    def service(self, provider: Provider) -> PaymentsService:
+    def service(self, provider: Provider, at_once: bool = True) -> PaymentsService:
         """Another instance, as another process has it."""
-        service = PaymentsService(self.router, self.desk, provider, self.clock, lambda: uuid4().hex)
+        service = PaymentsService(self.router, self.desk, provider, self.clock, lambda: uuid4().hex, at_once)
         self._services.append(service)
         return service
 
@@ -139,9 +171,15 @@ class Bench:
         return new_context("customer", order.customer_id, self.clock())
 
     async def pay(
-        self, order: c.Order, source: str = "tok_ok", service: PaymentsService | None = None
+        self,
+        order: c.Order,
+        source: str = "tok_ok",
+        service: PaymentsService | None = None,
+        amount: int | None = None,
+        key: str | None = None,
     ) -> c.Payment:
-        request = c.PayOrder(order_id=order.id, source=source)
+        money = None if amount is None else c.Money(amount=amount, currency="EUR")
+        request = c.PayOrder(order_id=order.id, source=source, key=key, amount=money)
         return await (service or self.payments).pay(self.as_customer(order), request)
 
     def cancel(self, order: c.Order) -> c.Order:
@@ -157,7 +195,50 @@ class Bench:
     async def state(self, payment: c.Payment) -> str:
         found = await self.payments.settlement.store.find(payment.id)
         assert found is not None
-        return found.state
+        return to_contract(found).state
+
+    async def row(self, payment: c.Payment) -> Payment:
+        found = await self.payments.settlement.store.find(payment.id)
+        assert found is not None
+        return found
+
+    def as_platform(self) -> c.CallContext:
+        return new_context("system", "reverse", self.clock())
+
+    async def refund(
+        self,
+        order: c.Order,
+        amount: int,
+        key: str = "case-1",
+        service: PaymentsService | None = None,
+        payment: c.Payment | None = None,
+    ) -> c.Refund:
+        request = c.RefundPayment(
+            order_id=None if payment else order.id, payment_id=payment and payment.id,
+            amount=c.Money(amount=amount, currency="EUR"), key=key, reason="cold",
+        )  # fmt: skip
+        return await (service or self.payments).refund(self.as_platform(), request)
+
+    async def events(self, order: c.Order) -> list[Event]:
+        """What the log says of an order's payments, oldest first."""
+        rows = await self.router.node("customer", customer_shard(int(order.id))).fetch(
+            "SELECT xid::text::bigint AS xid, position, key, version, type, data FROM log.events"
+            " WHERE stream = 'payment' AND key LIKE $1 ORDER BY xid, position",
+            f"{order.id}-%",
+        )
+        return [self.event("payment", row["key"], row["version"], row["type"], row["data"]) for row in rows]
+
+    def order_event(self, order: c.Order, type: str) -> Event:
+        data = c.OrderEvent(
+            order_id=order.id, version=order.version, type=type, from_state="awaiting_payment",
+            to_state=order.state, actor=c.Caller(role="system", id="sweeper"), at=order.updated_at,
+            request_id="r", customer_id=order.customer_id, restaurant_id=order.restaurant_id,
+        )  # fmt: skip
+        return self.event("order", order.id, order.version, type, msgspec.json.encode(data).decode())
+
+    def event(self, stream: Any, key: str, version: int, type: str, data: str) -> Event:
+        shard = customer_shard(int(key.partition("-")[0]))
+        return Event(1, 1, 1, "customer", shard, stream, key, version, type, data, self.clock(), "t")
 
     async def only_payment(self, order: c.Order) -> c.Payment:
         (payment,) = await self.all_payments(order)
@@ -185,6 +266,10 @@ class Bench:
 
     async def statement(self, order: c.Order) -> list[tuple[str, int]]:
         """What the provider's own statement says of an order: kinds and amounts."""
+        return (await self.statement_of_all()).get(order.id, [])
+
+    async def statement_of_all(self) -> dict[str, list[tuple[str, int]]]:
+        """The same by order."""
         lines: list[Any] = []
         after = 0
         while True:
@@ -194,7 +279,10 @@ class Bench:
                 break
             lines += page["lines"]
             after = page["next_after"]
-        return [(line["kind"], line["amount"]) for line in lines if line["key"].startswith(f"{order.id}-")]
+        moved: dict[str, list[tuple[str, int]]] = {}
+        for line in lines:
+            moved.setdefault(line["key"].partition("-")[0], []).append((line["kind"], line["amount"]))
+        return moved
 
     async def close(self) -> None:
         for service in self._services:

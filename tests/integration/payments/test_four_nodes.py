@@ -10,7 +10,6 @@ import databases
 from integration.payments.payments_bench import Bench, Inbox
 from integration.payments.test_refunds import order_event, payment_events
 from manual_clock import ManualClock
-from tiffin.services.payments.consumers import PaymentsConsumer
 from tiffin.sharding.order_id import customer_shard
 from tiffin.sharding.partitions import create_partitions, drop_partitions
 from tiffin.sharding.router import Router
@@ -51,7 +50,7 @@ async def test_payments_of_every_node_are_paid_told_refunded_and_settled(wide: B
     payments = await asyncio.gather(*(wide.pay(order) for order in orders))
     assert {payment.state for payment in payments} == {"succeeded"}
     events = [event for payment in payments for event in await payment_events(wide, payment)]
-    await PaymentsConsumer(wide.service(wide.provider).settlement).handle(events)
+    await wide.consumer_of(wide.service(wide.provider)).handle(events)
     assert all(wide.desk.told.count(order.id) == 2 for order in orders)
     await wide.consumer.handle([order_event(wide, wide.cancel(order)) for order in orders])
     await wide.settle()

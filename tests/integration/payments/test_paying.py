@@ -9,6 +9,7 @@ from tiffin.primitives.errors import Refusal, Unavailable
 from tiffin.rpc import contracts as c
 from tiffin.rpc.context import new_context
 from tiffin.services.payments.outcomes import Outcome
+from tiffin.services.payments.payment import Payment
 
 
 async def test_a_good_charge_succeeds_at_once_and_orders_hear_of_it(bench: Bench) -> None:
@@ -127,7 +128,11 @@ class _Stuck:
     def __init__(self) -> None:
         self.reached = asyncio.Event()
 
-    async def charge(self, key: str, amount: int, currency: str, source: str) -> Outcome:
+    name = "sandbox"
+
+    async def prepare(self, payment: Payment) -> None: ...
+
+    async def charge(self, payment: Payment) -> Outcome:
         self.reached.set()
         await asyncio.Event().wait()
         raise AssertionError

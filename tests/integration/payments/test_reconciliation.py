@@ -2,18 +2,21 @@
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import aiohttp
 import pytest
 
 from integration.payments.ledger_town import Books
 from integration.payments.payments_bench import Bench
+from integration.payments.test_sandbox import part
 from manual_clock import ManualClock
 from tiffin.audit.order_money import entered_of
 from tiffin.rpc import contracts as c
 from tiffin.services.payments.ledger import facts
 from tiffin.services.payments.ledger.facts import Charge, Moment
 from tiffin.services.payments.ledger.reconciliation import Line, Ours, reconcile
+from tiffin.services.payments.payment import Payment, to_contract
 from tiffin.sharding.order_id import customer_shard
 from tiffin.sharding.router import Router
 
@@ -41,6 +44,11 @@ async def statement(session: aiohttp.ClientSession, url: str, orders: list[c.Ord
         after = page["next_after"]
 
 
+def _ours(payment: Payment) -> Ours:
+    state = to_contract(payment).state
+    return Ours(payment.amount, payment.currency, state, payment.refunding, payment.refunded)
+
+
 async def test_a_town_at_peace_agrees_and_every_planted_difference_is_found_with_its_fix(
     books: Books, session: aiohttp.ClientSession, sandbox_url: str, bench: Bench
 ) -> None:
@@ -55,7 +63,7 @@ async def test_a_town_at_peace_agrees_and_every_planted_difference_is_found_with
         entered = {}
         for order in [*orders, declined]:
             for payment in await books.payments.settlement.store.of_order(int(order.id)):
-                ours[payment.id] = Ours(payment.amount, payment.currency, payment.state)
+                ours[payment.id] = _ours(payment)
             entered |= entered_of(await books.store.entries(customer_shard(int(order.id)), order.id))
         lines = await statement(session, sandbox_url, [*orders, declined])
         if twice:
@@ -72,8 +80,10 @@ async def test_a_town_at_peace_agrees_and_every_planted_difference_is_found_with
 
     # the provider charges something of which we know nothing, and gives something back by itself
     stray = f"{orders[1].id}-stray"
-    await bench.provider.charge(stray, 777, "COP", "tok_ok")
-    await bench.provider.refund(paid[2], "by itself")
+    known = await books.payments.settlement.store.find(paid[2])
+    assert known is not None
+    await bench.provider.charge(replace(known, id=stray, amount=777))
+    await bench.provider.refund(known, part(known, known.amount, "by itself"))
     # our record is changed behind everybody's back
     node = books.router.nodes[0]
     await node.execute("UPDATE payments.payments SET amount = amount + 1 WHERE id = $1", paid[3])

@@ -1,8 +1,8 @@
 """An order that falls gives its money back, whenever it falls, exactly once."""
 
 import asyncio
+from dataclasses import replace
 
-import msgspec
 import pytest
 
 from integration.payments.payments_bench import Bench
@@ -10,46 +10,18 @@ from tiffin.events.event import Event
 from tiffin.rpc import contracts as c
 from tiffin.services.payments.consumers import PaymentsConsumer
 from tiffin.services.payments.outcomes import Outcome
+from tiffin.services.payments.payment import Payment
 from tiffin.services.payments.provider import SandboxProvider
-from tiffin.sharding.order_id import customer_shard
 
 GAVE_BACK = [("charge", 1250), ("refund", -1250)]
 
 
 def order_event(bench: Bench, order: c.Order, type: str = "order.cancelled") -> Event:
-    data = c.OrderEvent(
-        order_id=order.id, version=order.version, type=type, from_state="awaiting_payment",
-        to_state=order.state, actor=c.Caller(role="system", id="sweeper"), at=order.updated_at,
-        request_id="r", customer_id=order.customer_id, restaurant_id=order.restaurant_id,
-    )  # fmt: skip
-    return _event(bench, "order", order.id, order.id, order.version, type, msgspec.json.encode(data).decode())
+    return bench.order_event(order, type)
 
 
 async def payment_events(bench: Bench, payment: c.Payment) -> list[Event]:
-    rows = await bench.router.node("customer", customer_shard(int(payment.order_id))).fetch(
-        "SELECT version, type, data FROM log.events WHERE key = $1 ORDER BY version", payment.id
-    )
-    return [
-        _event(bench, "payment", payment.id, payment.order_id, row["version"], row["type"], row["data"])
-        for row in rows
-    ]
-
-
-def _event(bench: Bench, stream, key: str, order_id: str, version: int, type: str, data: str) -> Event:
-    return Event(
-        1,
-        1,
-        1,
-        "customer",
-        customer_shard(int(order_id)),
-        stream,
-        key,
-        version,
-        type,
-        data,
-        bench.clock(),
-        "t",
-    )
+    return await bench.events(bench.desk.orders[payment.order_id])
 
 
 async def test_a_cancelled_order_is_refunded_in_full_and_once(bench: Bench) -> None:
@@ -83,8 +55,12 @@ class _Held:
         self.charged = asyncio.Event()
         self.go_on = asyncio.Event()
 
-    async def charge(self, key: str, amount: int, currency: str, source: str) -> Outcome:
-        outcome = await self._real.charge(key, amount, currency, source)
+    name = "sandbox"
+
+    async def prepare(self, payment: Payment) -> None: ...
+
+    async def charge(self, payment: Payment) -> Outcome:
+        outcome = await self._real.charge(payment)
         self.charged.set()
         await self.go_on.wait()
         return outcome
@@ -112,7 +88,7 @@ async def test_a_payment_recorded_and_not_told_before_a_crash_reaches_orders_fro
     bench.desk.away = True
     payment = await bench.pay(order)
     bench.desk.away = False
-    after_restart = PaymentsConsumer(bench.service(bench.provider).settlement)
+    after_restart = bench.consumer_of(bench.service(bench.provider))
     events = await payment_events(bench, payment)
     await after_restart.handle(events)
     assert bench.desk.orders[order.id].state == "awaiting_acceptance"
@@ -162,7 +138,7 @@ async def test_a_charge_that_arrives_after_it_was_let_go_is_given_back(bench: Be
     bench.cancel(order)
     await bench.settle()
     assert await bench.state(payment) == "declined"
-    await bench.provider.charge(payment.id, 1250, "EUR", "tok_repeat")
+    await bench.provider.charge(replace(await bench.row(payment), source="tok_repeat"))
     await bench.inbox.next(payment.id)
     await bench.settle()
     assert await bench.state(payment) == "refunded"
@@ -174,12 +150,14 @@ async def test_what_needs_no_payment_costs_no_round_trip(bench: Bench) -> None:
     order = bench.order()
     payment = await bench.pay(order)
     told_already = await payment_events(bench, payment)
-    accepted = order_event(bench, bench.desk.put(order, "preparing"), "order.accepted")
-    await PaymentsConsumer(_Untouchable(payment.id)).handle([*told_already, accepted])  # type: ignore[arg-type]
+    await PaymentsConsumer(_Untouchable(payment.id), bench.desk, bench.clock).handle(told_already)  # type: ignore[arg-type]
 
 
 class _Untouchable:
     """A settlement that has told orders of one payment and must not be asked for anything else."""
+
+    class store:
+        by_ids = None
 
     def __init__(self, told: str) -> None:
         self._told = told
@@ -202,8 +180,9 @@ async def test_what_orders_refuse_for_ever_does_not_hold_up_the_others(bench: Be
     orders = [bench.order() for _ in range(2)]
     payments = [await bench.pay(order) for order in orders]
     bench.desk.away = False
+    events = [event for of in payments for event in await payment_events(bench, of)]
     del bench.desk.orders[orders[0].id]  # an order that orders know nothing of
-    await bench.consumer.handle([event for of in payments for event in await payment_events(bench, of)])
+    await bench.consumer.handle(events)
     assert bench.desk.orders[orders[1].id].state == "awaiting_acceptance"
 
 

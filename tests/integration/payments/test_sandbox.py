@@ -1,6 +1,7 @@
 """The sandbox as a provider of its own: idempotent, scripted, and not forgetful."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,33 @@ import aiohttp
 import pytest
 
 from integration.payments.conftest import serving
-from integration.payments.payments_bench import SECRET, Bench
-from tiffin.services.payments.outcomes import Charged, Declined, NeverArrived, NoAnswer, Refunded, Undecided
+from integration.payments.payments_bench import SECRET, Bench, payment_for
+from tiffin.services.payments.outcomes import (
+    Authorised,
+    Charged,
+    Declined,
+    NeverArrived,
+    NoAnswer,
+    Refunded,
+    RefundFailed,
+    Undecided,
+    Voided,
+    begin_refund,
+)
+from tiffin.services.payments.payment import Payment
 from tiffin.services.payments.provider import SandboxProvider
+from tiffin.services.payments.refund import Refund
 from tiffin.services.payments.sandbox import Delays, create_app
 
 SLOW = Delays(slow_s=3600)
+
+
+def part(payment: Payment, amount: int, key: str) -> Refund:
+    """A refund that is on no record."""
+    now, paid = payment.created_at, replace(payment, state="succeeded", captured=payment.amount)
+    (change,) = begin_refund({payment.id: paid}, {payment.id: amount}, key, None, now, now, "t")
+    assert change.refund
+    return change.refund
 
 
 def at(bench: Bench, session: aiohttp.ClientSession, url: str) -> SandboxProvider:
@@ -21,31 +43,57 @@ def at(bench: Bench, session: aiohttp.ClientSession, url: str) -> SandboxProvide
 
 
 async def test_a_key_is_charged_once_and_refunded_once(bench: Bench) -> None:
-    key = f"{bench.order().id}-a"
-    charged = await bench.provider.charge(key, 1250, "EUR", "tok_ok")
+    payment = payment_for(bench.order(), "a")
+    charged = await bench.provider.charge(payment)
     assert isinstance(charged, Charged)
-    assert await bench.provider.charge(key, 1250, "EUR", "tok_ok") == charged
-    refunded = await bench.provider.refund(key, f"{key}:refund")
-    assert refunded == Refunded(charged.reference, 1250, "EUR")
-    assert await bench.provider.refund(key, f"{key}:refund") == refunded
-    assert await bench.provider.find(key) == refunded
-    assert isinstance(await bench.provider.refund(key, "another"), NoAnswer)
+    assert await bench.provider.charge(payment) == charged
+    for amount, key in ((1000, "one"), (250, "two")):
+        refunded = await bench.provider.refund(payment, part(payment, amount, key))
+        assert isinstance(refunded, Refunded) and (refunded.amount, refunded.currency) == (amount, "EUR")
+        assert await bench.provider.refund(payment, part(payment, amount, key)) == refunded
+    assert await bench.provider.find(payment) == charged
+    assert await bench.provider.refund(payment, part(payment, 1, "three")) == RefundFailed(
+        "refused_by_provider"
+    )
+    assert await bench.provider.refund(payment, part(payment, 2, "one")) == RefundFailed(
+        "refused_by_provider"
+    )
+
+
+async def test_what_is_authorised_is_captured_or_voided_once_and_then_stays_so(bench: Bench) -> None:
+    for steps in (("capture", "void", "capture"), ("void", "capture", "void")):
+        payment = payment_for(bench.order(), "a", at_once=False)
+        authorised = await bench.provider.charge(payment)
+        assert isinstance(authorised, Authorised) and authorised.expires_at is not None
+        assert await bench.provider.find(payment) == authorised
+        said = [await getattr(bench.provider, step)(payment) for step in steps]
+        assert {type(each) for each in said} == {Charged if steps[0] == "capture" else Voided}
+        assert await bench.provider.find(payment) == said[0]
+
+
+async def test_an_authorisation_expires(bench: Bench) -> None:
+    payment = payment_for(bench.order(), "a", at_once=False)
+    authorised = await bench.provider.charge(payment)
+    assert isinstance(authorised, Authorised) and authorised.expires_at is not None
+    bench.clock.advance((authorised.expires_at - bench.clock()).total_seconds())
+    assert await bench.provider.capture(payment) == Voided(authorised.reference, "expired")
 
 
 async def test_a_key_used_for_another_charge_is_refused(bench: Bench) -> None:
-    key = f"{bench.order().id}-a"
-    await bench.provider.charge(key, 1250, "EUR", "tok_ok")
-    assert isinstance(await bench.provider.charge(key, 1, "EUR", "tok_ok"), NoAnswer)
-    assert isinstance(await bench.provider.find(key), Charged)
+    payment = payment_for(bench.order(), "a")
+    await bench.provider.charge(payment)
+    assert isinstance(await bench.provider.charge(replace(payment, amount=1)), NoAnswer)
+    assert isinstance(await bench.provider.charge(replace(payment, at_once=False)), NoAnswer)
+    assert isinstance(await bench.provider.find(payment), Charged)
 
 
 async def test_what_was_never_charged_is_not_found_and_not_refunded(bench: Bench) -> None:
-    key = f"{bench.order().id}-a"
-    assert await bench.provider.find(key) == NeverArrived()
-    assert await bench.provider.refund(key, "r") == NeverArrived()
-    await bench.provider.charge(key, 1250, "EUR", "tok_declined")
-    assert isinstance(await bench.provider.find(key), Declined)
-    assert isinstance(await bench.provider.refund(key, "r"), NoAnswer)
+    payment = payment_for(bench.order(), "a", "tok_declined")
+    assert await bench.provider.find(payment) == NeverArrived()
+    assert isinstance(await bench.provider.refund(payment, part(payment, 1, "r")), RefundFailed)
+    await bench.provider.charge(payment)
+    assert isinstance(await bench.provider.find(payment), Declined)
+    assert isinstance(await bench.provider.refund(payment, part(payment, 1, "r")), RefundFailed)
 
 
 async def test_charges_survive_the_end_of_the_process_and_pending_ones_go_on(
@@ -58,15 +106,16 @@ async def test_charges_survive_the_end_of_the_process_and_pending_ones_go_on(
     async with serving(await create_app(SECRET, now, journal, SLOW)) as url:
         provider = at(bench, session, url)
         payment = await bench.pay(order, "tok_slow", bench.service(provider))
-        await provider.charge("other", 5, "EUR", "tok_ok")
-        assert await provider.find(payment.id) == Undecided()
+        other = payment_for(order, "other")
+        await provider.charge(other)
+        assert await provider.find(await bench.row(payment)) == Undecided()
     bench.clock.advance(3600)
     now = bench.clock().timestamp
     async with serving(await create_app(SECRET, now, journal, SLOW)) as url:
         await bench.inbox.next(payment.id)
         provider = at(bench, session, url)
-        assert isinstance(await provider.find(payment.id), Charged)
-        assert isinstance(await provider.find("other"), Charged)
+        assert isinstance(await provider.find(await bench.row(payment)), Charged)
+        assert isinstance(await provider.find(other), Charged)
     assert await bench.state(payment) == "succeeded"
 
 
@@ -93,6 +142,8 @@ async def test_a_notice_that_is_not_taken_is_sent_again(bench: Bench, session: a
         ("POST", "/charges", b'{"key":"k","amount":1,"currency":"euro","source":"s","webhook_url":""}', 422),
         ("POST", "/charges", b"x" * 100_000, 413),
         ("GET", "/charges/nobody", None, 404),
+        ("POST", "/charges/nobody/capture", b"", 404),
+        ("POST", "/charges/nobody/void", b"", 404),
         ("POST", "/charges/nobody/refund", b"{}", 422),
         ("GET", "/statement?after=x", None, 422),
         ("GET", "/statement?after=-5&limit=-5", None, 200),

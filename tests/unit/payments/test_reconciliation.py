@@ -18,16 +18,22 @@ from tiffin.services.payments.ledger.reconciliation import (
 from tiffin.services.payments.states import State
 
 CHARGE, REFUND = Line("charge", 1200, "EUR"), Line("refund", -1200, "EUR")
+STATES = (*get_args(State), "refunding", "refunded")
 NOTHING, TAKEN, BACK = Entered(), Entered(1200), Entered(1200, 1200)
 
 
 def ours(state: str) -> Ours:
-    return Ours(1200, "EUR", state)
+    refunding, refunded = {"refunding": (1200, 0), "refunded": (0, 1200)}.get(state, (0, 0))
+    return Ours(1200, "EUR", state, refunding, refunded)
 
 
 AGREE = [
     # our state, what the ledger has, what the provider has
     ("pending", NOTHING, []),
+    ("authorised", NOTHING, []),
+    ("capturing", NOTHING, []),
+    ("voiding", NOTHING, []),
+    ("voided", NOTHING, []),
     ("declined", NOTHING, []),
     ("declined", NOTHING, [CHARGE, REFUND]),  # given up, charged after all, given back
     ("succeeded", TAKEN, [CHARGE]),
@@ -43,6 +49,8 @@ DIFFER = [
     ("pending", NOTHING, [CHARGE, REFUND], [("status_differs", "ask_a_person")]),
     ("pending", TAKEN, [], [("entered_too_much", "undo_the_entry")]),
     ("declined", NOTHING, [CHARGE], [("status_differs", "ask_the_provider")]),
+    ("authorised", NOTHING, [CHARGE], [("status_differs", "ask_the_provider")]),
+    ("voided", NOTHING, [CHARGE], [("status_differs", "ask_the_provider")]),
     ("declined", TAKEN, [], [("entered_too_much", "undo_the_entry")]),
     ("succeeded", NOTHING, [CHARGE], [("not_entered", "enter_again")]),
     ("succeeded", TAKEN, [], [("missing_there", "ask_the_provider")]),
@@ -61,7 +69,13 @@ DIFFER = [
     ("refunded", NOTHING, [CHARGE, REFUND], [("not_entered", "enter_again")] * 2),
     ("refunded", BACK, [CHARGE, REFUND, REFUND], [("duplicate", "ask_a_person")]),
     ("refunded", BACK, [REFUND], [("missing_there", "ask_a_person")]),
-    ("refunded", BACK, [CHARGE, Line("refund", -1100, "EUR")], [("amount_differs", "ask_a_person")]),
+    (
+        "refunded",
+        BACK,
+        [CHARGE, Line("refund", -1100, "EUR")],
+        [("status_differs", "refund_at_the_provider")],
+    ),
+    ("refunded", BACK, [CHARGE, Line("refund", -1200, "USD")], [("amount_differs", "ask_a_person")]),
 ]
 
 
@@ -78,6 +92,27 @@ def test_each_difference_has_its_fix(
     assert [(each.kind, each.fix) for each in found] == wanted
 
 
+HALF, REST = Line("refund", -500, "EUR"), Line("refund", -700, "EUR")
+
+
+@pytest.mark.parametrize(
+    ("refunding", "refunded", "lines", "fixes"),
+    [
+        (0, 500, [CHARGE, HALF], []),
+        (0, 1200, [CHARGE, HALF, REST], []),
+        (700, 500, [CHARGE, HALF], ["refund_at_the_provider"]),
+        (700, 500, [CHARGE, HALF, REST], ["ask_the_provider"]),
+        (0, 500, [CHARGE], ["refund_at_the_provider"]),
+        (0, 500, [CHARGE, HALF, HALF], ["ask_a_person"]),
+    ],
+)
+def test_partial_refunds_are_compared_by_their_sums(
+    refunding: int, refunded: int, lines: list[Line], fixes: list[Fix]
+) -> None:
+    payment = Ours(1200, "EUR", "refunding" if refunding else "succeeded", refunding, refunded)
+    assert [each.fix for each in match("p", payment, Entered(1200, refunded), lines)] == fixes
+
+
 def test_every_kind_and_every_fix_is_in_the_table() -> None:
     found = {pair for *_, pairs in DIFFER for pair in pairs}
     assert {kind for kind, _ in found} == set(get_args(Kind))
@@ -88,7 +123,7 @@ def test_whatever_the_three_books_say_only_what_the_table_of_agreement_has_passe
     charges = ([], [CHARGE], [CHARGE, REFUND], [REFUND], [CHARGE, CHARGE])
     agreeing = [
         (state, entered, lines)
-        for state, entered, lines in product(get_args(State), (NOTHING, TAKEN, BACK), charges)
+        for state, entered, lines in product(STATES, (NOTHING, TAKEN, BACK), charges)
         if not match("p", ours(state), entered, lines)
     ]
     assert sorted(agreeing) == sorted(AGREE)

@@ -5,24 +5,32 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tiffin.services.payments.sandbox.book import Book, Charge
+from tiffin.services.payments.sandbox.book import Book, Charge, Refund
 
 PENDING = Charge("k-1", "ch_1", 1250, "EUR", "tok_slow", "http://x", "pending", 1.0, decide_at=3.0)
 CHARGED = msgspec.structs.replace(PENDING, state="succeeded")
-REFUNDED = msgspec.structs.replace(CHARGED, state="refunded", refund_key="k-1:refund")
+AUTHORISED = msgspec.structs.replace(PENDING, state="authorised", capture=False, expires_at=9.0)
+HALF = msgspec.structs.replace(CHARGED, refunds=(Refund("a", "re_1", 1000, "succeeded"),))
+REFUNDED = msgspec.structs.replace(
+    CHARGED, refunds=(*HALF.refunds, Refund("b", "re_2", 9, "failed"), Refund("c", "re_3", 250, "succeeded"))
+)
 
 
 def test_the_statement_has_each_movement_once() -> None:
     book = Book()
-    for charge in (PENDING, CHARGED, CHARGED, REFUNDED, REFUNDED):
+    for charge in (PENDING, AUTHORISED, CHARGED, CHARGED, HALF, REFUNDED, REFUNDED):
         book.record(charge)
-    assert [(line.kind, line.amount) for line in book.lines] == [("charge", 1250), ("refund", -1250)]
+    assert [(line.kind, line.amount, line.refund_key) for line in book.lines] == [
+        ("charge", 1250, None), ("refund", -1000, "a"), ("refund", -250, "c"),
+    ]  # fmt: skip
 
 
 def test_a_decline_moves_nothing() -> None:
     book = Book()
     book.record(PENDING)
     book.record(msgspec.structs.replace(PENDING, state="declined"))
+    book.record(msgspec.structs.replace(AUTHORISED, key="k-2"))
+    book.record(msgspec.structs.replace(AUTHORISED, key="k-2", state="voided"))
     assert book.lines == []
 
 

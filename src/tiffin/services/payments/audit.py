@@ -24,13 +24,22 @@ class PaymentRow(NamedTuple):
     amount: int
     currency: str
     state: str
+    """As callers see it."""
     version: int
+    captured: int
+    refunding: int
+    refunded: int
+    surplus: bool
+    """Given up, charged after all, and given back whole: it pays for nothing."""
+
+
+_GOOD = frozenset(("authorised", "capturing", "succeeded", "refunding", "refunded"))
 
 
 def differences(order: PaidOrder | None, payments: Sequence[PaymentRow]) -> list[str]:
-    """What is wrong between an order (None: there is none) and every payment tried for it.
+    """What is wrong between an order (None: there is none) and every payment tried for it by card.
 
-    To be asked of a platform at rest: a refund under way is a difference until it is done.
+    To be asked of a platform at rest: a capture or a refund under way is a difference until it is done.
     """
     if order is None:
         return [f"payment {payment.id}: there is no such order" for payment in payments]
@@ -40,15 +49,54 @@ def differences(order: PaidOrder | None, payments: Sequence[PaymentRow]) -> list
         f"payment {payment.id}: {payment.amount} {payment.currency}, but the order's total is"
         f" {order.total} {order.currency}"
         for payment in payments
-        if (payment.amount, payment.currency) != (order.total, order.currency)
+        if payment.amount > order.total or payment.currency != order.currency
     ]
-    succeeded = [payment.id for payment in payments if payment.state == "succeeded"]
-    refunds = [payment for payment in payments if payment.state in ("refunding", "refunded")]
+    wrong += [fault for payment in payments for fault in _own_faults(payment)]
+    good = sum(payment.amount for payment in payments if payment.state in _GOOD and not payment.surplus)
+    taken = any(payment.state in _GOOD and not payment.surplus for payment in payments)
     if order.state == "awaiting_payment":
-        wrong += [f"payment {of}: succeeded, but the order still awaits payment" for of in succeeded]
+        if taken and good >= order.total:
+            wrong.append(f"is covered by {good} {order.currency}, but the order still awaits payment")
     elif order.state == "cancelled":
-        wrong += [f"payment {of}: succeeded and not refunded, but the order is cancelled" for of in succeeded]
-        wrong += [f"payment {of.id}: still {of.state}" for of in refunds if of.state == "refunding"]
-    elif len(succeeded) != 1:
-        wrong.append(f"the order is {order.state} with {len(succeeded)} succeeded payments instead of one")
+        wrong += [
+            f"payment {payment.id}: {payment.state} and not refunded, but the order is cancelled"
+            for payment in payments
+            if payment.state in ("succeeded", "authorised")
+        ]
+        wrong += [
+            f"payment {payment.id}: still {payment.state}"
+            for payment in payments
+            if payment.state in ("refunding", "capturing", "voiding")
+        ]
+    elif good != order.total or not taken:
+        wrong.append(f"the order is {order.state} with {good} of {order.total} {order.currency} paid")
+    elif order.state not in ("awaiting_acceptance", "scheduled"):
+        wrong += [
+            f"payment {payment.id}: {payment.state}, but the order is {order.state}"
+            for payment in payments
+            if payment.state in ("authorised", "capturing")
+        ]
+    return wrong
+
+
+def cash_differences(order: PaidOrder | None, collected: Sequence[tuple[int, str]]) -> list[str]:
+    """What is wrong between an order (None: there is none) and the cash noted for it."""
+    is_due = order and order.payment_method == "cash" and order.state in ("delivered", "completed")
+    wanted = [(order.total, order.currency)] if order and is_due else []
+    if list(collected) == wanted:
+        return []
+    has = ", ".join(f"{amount} {currency}" for amount, currency in collected) or "none"
+    return [f"has {has} in cash, not {wanted[0][0] if wanted else 0}"]
+
+
+def _own_faults(payment: PaymentRow) -> list[str]:
+    wrong: list[str] = []
+    if payment.captured > payment.amount:
+        wrong.append(f"payment {payment.id}: {payment.captured} captured of {payment.amount} authorised")
+    if payment.refunding + payment.refunded > payment.captured:
+        back = payment.refunding + payment.refunded
+        wrong.append(f"payment {payment.id}: {back} refunded of {payment.captured} captured")
+    taken = payment.state in ("succeeded", "refunding", "refunded")
+    if payment.captured != (payment.amount if taken else 0):
+        wrong.append(f"payment {payment.id}: {payment.state} with {payment.captured} captured")
     return wrong

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -18,10 +19,15 @@ from tiffin.services.payments.outcomes import (
     NoAnswer,
     Outcome,
     Provider,
+    RefundOutcome,
     decide,
-    refund_for_cancelled_order,
+    decide_refund,
+    intend,
 )
 from tiffin.services.payments.payment import Payment
+from tiffin.services.payments.refund import Refund
+from tiffin.services.payments.refunding import Refunding
+from tiffin.services.payments.states import GOOD, Happening
 from tiffin.services.payments.store import PaymentStore
 
 CHECK_DELAYS_S = (2, 4, 8, 15, 30, 60)
@@ -32,6 +38,9 @@ GIVE_UP_AFTER_S = 60
 a request; one that comes later all the same is given back (`declined`, `charged` in the table)."""
 
 _TOLD_MAX = 10_000
+_ENDED = frozenset(("awaiting_payment", "delivered", "completed", "cancelled"))
+"""States of an order that does not fall because its payment was lost."""
+
 _disagreements = Counter(
     "tiffin_payment_disagreements_total", "Answers of the provider that cannot be true by our record."
 )
@@ -52,55 +61,186 @@ class Settlement:
 
     def __init__(self, store: PaymentStore, peers: Peers) -> None:
         self.store = store
+        self.refunding = Refunding(store, peers.clock)
         self._orders = peers.orders
         self._provider = peers.provider
         self._clock = peers.clock
         self._told: OrderedDict[str, None] = OrderedDict()
 
+    async def charge(self, payment: Payment, trace: str) -> Payment:
+        """Ask the provider for the money, and record what it says. The intent is on record."""
+        return await self.record(payment, await self._charge(payment), trace)
+
     async def record(self, payment: Payment, outcome: Outcome, trace: str) -> Payment:
-        """Take what the provider said; whoever thereby makes the payment succeed tells the orders service.
+        """Take what the provider said; whoever thereby makes the money certain tells the orders service.
 
         Returns the payment as it then stands, by whomever it was changed.
         """
         while True:
             decision = decide(payment, outcome, self._clock(), trace)
             if isinstance(decision, Disagreement):
-                _disagreements.inc()
-                _log.error("provider_disagrees", payment=payment.id, what=decision.what)
-                return payment
+                return self._disagree(payment, decision)
             if decision is None:
                 if isinstance(outcome, NoAnswer):
                     _log.warning("provider_no_answer", payment=payment.id, why=outcome.why)
                 return payment
             if await self.store.change(decision):
-                if decision.payment.state == "succeeded":
+                if (
+                    decision.event in ("payment.authorised", "payment.succeeded")
+                    and payment.state == "pending"
+                ):
                     return await self._try_to_tell_orders(decision.payment, trace)
                 return decision.payment
-            payment = await self._again(payment)
+            payment = await self._again(payment.id)
+
+    async def record_refund(self, refund: Refund, outcome: RefundOutcome, trace: str) -> None:
+        """Take what the provider said of a part of a refund."""
+        while True:
+            payment = await self._again(refund.payment_id)
+            decision = decide_refund(payment, refund, outcome, self._clock(), trace)
+            if isinstance(decision, Disagreement):
+                self._disagree(payment, decision)
+                return
+            if decision is None:
+                if isinstance(outcome, NoAnswer):
+                    _log.warning("provider_no_answer", refund=refund.id, why=outcome.why)
+                return
+            if await self.store.change(decision):
+                return
+            parts = await self.store.refund_parts(refund.id)
+            refund = next(part for part in parts if part.part == refund.part)
 
     def has_told(self, payment_id: str) -> bool:
         """Whether this process has told the orders service of the payment, as far as it remembers."""
         return payment_id in self._told
 
     async def tell_orders(self, payment: Payment, trace: str) -> Payment:
-        """Tell the orders service that a succeeded payment is in; give it back if the order has fallen.
+        """Tell the orders service that the money of an order is in, if all of it is; let go of it if the
+        order has fallen. Remembered for the consumer, which hears of the same payment from the log.
 
-        Remembered for the consumer, which hears of the same payment from the log. Raises what orders raises.
+        Raises what orders raises.
         """
-        context = new_context("system", "payments", self._clock(), request_id=trace)
-        order_id = str(payment.order_id)
+        context, order_ref = self._context(trace), c.OrderRef(order_id=str(payment.order_id))
+        if payment.amount < payment.total and not await self._is_covered(payment.order_id):
+            order = await self._orders.get(context, order_ref)
+            return await self.let_go(payment, trace) if order.state == "cancelled" else payment
         try:
-            await self._orders.advance(context, c.AdvanceOrder(order_id=order_id, event="paid"))
+            await self._orders.advance(context, c.AdvanceOrder(order_id=order_ref.order_id, event="paid"))
         except Refusal:
-            order = await self._orders.get(context, c.OrderRef(order_id=order_id))
+            order = await self._orders.get(context, order_ref)
             if order.state == "cancelled":
-                return await self.give_back(payment, trace)
+                return await self.let_go(payment, trace)
             if order.state == "awaiting_payment":
                 raise
         self._told[payment.id] = None
         if len(self._told) > _TOLD_MAX:
             self._told.popitem(last=False)
         return payment
+
+    async def call_off(self, payment: Payment, trace: str) -> None:
+        """An order on its way whose authorisation was lost has nobody who pays for it: it falls.
+
+        Raises what orders raises.
+        """
+        context, order_id = self._context(trace), str(payment.order_id)
+        order = await self._orders.get(context, c.OrderRef(order_id=order_id))
+        if order.state not in _ENDED and not await self._is_covered(payment.order_id):
+            lost = c.AdvanceOrder(order_id=order_id, event="cancelled", reason="payment_lost")
+            await self._orders.advance(context, lost)
+
+    async def let_go(self, payment: Payment, trace: str) -> Payment:
+        """The start of voiding or giving back what an order that has fallen was paid with; `settle_due`
+        carries it to its end."""
+        payment = await self.intend(payment, "void", trace, "order_cancelled")
+        if payment.state == "succeeded":  # perhaps only now: it was being captured
+            return await self.refunding.give_back(payment, trace)
+        return payment
+
+    async def intend(self, payment: Payment, happening: Happening, trace: str, reason: str) -> Payment:
+        """Record that an authorisation is to be captured or voided. The payment as it then stands."""
+        while True:
+            change = intend(payment, happening, self._clock(), trace, reason)
+            if change is None:
+                return payment
+            if await self.store.change(change):
+                return change.payment
+            payment = await self._again(payment.id)
+
+    async def carry_out(self, payment: Payment, trace: str) -> Payment:
+        """Ask the provider what the payment's state wants to know, and record what it says."""
+        match payment.state:
+            case "pending":
+                return await self.record(payment, await self._provider.find(payment), trace)
+            case "capturing":
+                return await self.record(payment, await self._provider.capture(payment), trace)
+            case "voiding":
+                return await self.record(payment, await self._provider.void(payment), trace)
+            case _:
+                return payment
+
+    async def refund(self, refund: Refund, trace: str) -> None:
+        """Ask the provider for a part of a refund that is on record, and record what it says."""
+        payment = await self._again(refund.payment_id)
+        if payment.provider != self._provider.name:
+            _log.error("payment_of_another_provider", payment=payment.id, provider=payment.provider)
+            return
+        await self.record_refund(refund, await self._provider.refund(payment, refund), trace)
+
+    async def settle_due(self, limit: int) -> int:
+        """Ask the provider about open payments and refunds whose time has come, up to `limit` of each a node
+        and all at once.
+
+        Returns how many. What cannot be settled now is due again later.
+        """
+        now = self._clock()
+        payments = await self.store.lease_due(now, limit, CHECK_DELAYS_S)
+        refunds = await self.store.lease_refunds(now, limit, CHECK_DELAYS_S)
+        await _all(
+            [(payment.id, self._settle(payment)) for payment in payments]
+            + [(refund.provider_key, self.refund(refund, _trace(refund.id))) for refund in refunds]
+        )
+        return len(payments) + len(refunds)
+
+    async def _settle(self, payment: Payment) -> None:
+        trace = _trace(payment.id)
+        if payment.provider != self._provider.name:
+            _log.error("payment_of_another_provider", payment=payment.id, provider=payment.provider)
+        elif payment.state == "authorised":
+            await self._before_it_expires(payment, trace)
+        elif payment.state == "pending":
+            outcome = await self._provider.find(payment)
+            if isinstance(outcome, NeverArrived):
+                outcome = await self._after_no_arrival(payment, trace)
+            await self.record(payment, outcome, trace)
+        else:
+            await self.carry_out(payment, trace)
+
+    async def _charge(self, payment: Payment) -> Outcome:
+        if payment.provider_reference is None:
+            reference = await self._provider.prepare(payment)
+            if isinstance(reference, NoAnswer | Declined):
+                return reference
+            if reference is not None:
+                await self.store.refer(payment, reference)
+                payment = await self._again(payment.id)
+        return await self._provider.charge(payment)
+
+    async def _before_it_expires(self, payment: Payment, trace: str) -> None:
+        """An authorisation lasts days, an order for later may rest as long: it is taken before it is lost."""
+        order = await self._orders.get(self._context(trace), c.OrderRef(order_id=str(payment.order_id)))
+        await self.intend(payment, "void" if order.state == "cancelled" else "capture", trace, "expiring")
+
+    async def _after_no_arrival(self, payment: Payment, trace: str) -> Outcome:
+        """Charge after all while the order waits for it (the key makes that safe); else let go."""
+        order = await self._orders.get(self._context(trace), c.OrderRef(order_id=str(payment.order_id)))
+        if order.state == "awaiting_payment":
+            return await self._charge(payment)
+        since_s = (self._clock() - from_text(order.updated_at)).total_seconds()
+        return Declined(None, "never_charged") if since_s >= GIVE_UP_AFTER_S else NeverArrived()
+
+    async def _is_covered(self, order_id: int) -> bool:
+        good = [payment for payment in await self.store.of_order(order_id) if payment.state in GOOD]
+        return bool(good) and sum(payment.amount for payment in good) >= good[0].total
 
     async def _try_to_tell_orders(self, payment: Payment, trace: str) -> Payment:
         """The same where the answer does not depend on it: the consumer will tell them anyway."""
@@ -110,55 +250,27 @@ class Settlement:
             _log.exception("orders_not_told_yet", payment=payment.id)
             return payment
 
-    async def give_back(self, payment: Payment, trace: str) -> Payment:
-        """Start the refund of a payment whose order has fallen; `settle_due` carries it to its end."""
-        while True:
-            change = refund_for_cancelled_order(payment, self._clock(), trace)
-            if change is None:
-                return payment
-            if await self.store.change(change):
-                return change.payment
-            payment = await self._again(payment)
+    def _disagree(self, payment: Payment, decision: Disagreement) -> Payment:
+        _disagreements.inc()
+        _log.error("provider_disagrees", payment=payment.id, what=decision.what)
+        return payment
 
-    async def find_out(self, payment: Payment, trace: str) -> Payment:
-        """Ask the provider about a pending payment and record what it says."""
-        if payment.state != "pending":
-            return payment
-        return await self.record(payment, await self._provider.find(payment.id), trace)
+    def _context(self, trace: str) -> c.CallContext:
+        return new_context("system", "payments", self._clock(), request_id=trace)
 
-    async def settle_due(self, limit: int) -> int:
-        """Ask the provider about open payments whose time has come, up to `limit` a node and all at once.
-
-        Returns how many. What cannot be settled now is due again later.
-        """
-        due = await self.store.lease_due(self._clock(), limit, CHECK_DELAYS_S)
-        results = await asyncio.gather(*(self._settle(payment) for payment in due), return_exceptions=True)
-        for payment, error in zip(due, results, strict=True):
-            if isinstance(error, Exception):
-                _log.error("payment_not_settled", payment=payment.id, exc_info=error)
-        return len(due)
-
-    async def _settle(self, payment: Payment) -> None:
-        trace = f"settle:{payment.id}"[:64]
-        if payment.state == "refunding":
-            outcome = await self._provider.refund(payment.id, f"{payment.id}:refund")
-        else:
-            outcome = await self._provider.find(payment.id)
-            if isinstance(outcome, NeverArrived):
-                outcome = await self._after_no_arrival(payment, trace)
-        await self.record(payment, outcome, trace)
-
-    async def _after_no_arrival(self, payment: Payment, trace: str) -> Outcome:
-        """Charge after all while the order waits for it (the key makes that safe); else let go."""
-        context = new_context("system", "payments", self._clock(), request_id=trace)
-        order = await self._orders.get(context, c.OrderRef(order_id=str(payment.order_id)))
-        if order.state == "awaiting_payment":
-            return await self._provider.charge(payment.id, payment.amount, payment.currency, payment.source)
-        since_s = (self._clock() - from_text(order.updated_at)).total_seconds()
-        return Declined(None, "never_charged") if since_s >= GIVE_UP_AFTER_S else NeverArrived()
-
-    async def _again(self, payment: Payment) -> Payment:
-        found = await self.store.find(payment.id)
+    async def _again(self, payment_id: str) -> Payment:
+        found = await self.store.find(payment_id)
         if found is None:
-            raise LookupError(f"payment {payment.id} has gone")
+            raise LookupError(f"payment {payment_id} has gone")
         return found
+
+
+def _trace(of: str) -> str:
+    return f"settle:{of}"[:64]
+
+
+async def _all(steps: Sequence[tuple[str, Awaitable[object]]]) -> None:
+    results = await asyncio.gather(*(step for _, step in steps), return_exceptions=True)
+    for (name, _), error in zip(steps, results, strict=True):
+        if isinstance(error, Exception):
+            _log.error("payment_not_settled", payment=name, exc_info=error)

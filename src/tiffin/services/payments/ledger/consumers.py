@@ -91,7 +91,8 @@ def _of_order(event: Event, order: c.OrderTerms, policies: Policies) -> Iterable
 
 def _of_payment(event: Event) -> Iterable[Entry]:
     """A refund tells of the charge, too: one that was given up and charged after all was never `succeeded`.
-    When it was charged nobody knows, so the first event that tells of it says."""
+    When it was charged nobody knows, so the first event that tells of it says. Of what has been charged
+    several refunds may give something back."""
     told = _payment_moved(event.data)
     charge = Charge(
         told.payment_id, int(told.order_id), told.customer_id or "", told.provider or DEFAULT_PROVIDER,
@@ -100,7 +101,8 @@ def _of_payment(event: Event) -> Iterable[Entry]:
     when = Moment(event.at, event.trace)
     entries = [facts.captured(charge, when)]
     if event.type == "payment.refunded":
-        entries.append(facts.refunded(charge, when))
+        amount = told.refund_amount.amount if told.refund_amount else charge.amount
+        entries.append(facts.refunded(charge._replace(amount=amount), when, told.refund_id))
     return _some(*entries)
 
 

@@ -53,13 +53,14 @@ def captured(charge: Charge, when: Moment) -> Entry | None:
     return _of_order(charge.order_id, f"captured:{charge.payment_id}", charge.currency, postings, when)
 
 
-def refunded(charge: Charge, when: Moment) -> Entry | None:
-    """The customer has the money back."""
+def refunded(charge: Charge, when: Moment, refund_id: str | None = None) -> Entry | None:
+    """The customer has so much of the money back, by this refund of perhaps several."""
     postings = [
         Posting(accounts.customer(charge.customer_id), -charge.amount),
         Posting(accounts.clearing(charge.provider), charge.amount),
     ]
-    return _of_order(charge.order_id, f"refunded:{charge.payment_id}", charge.currency, postings, when)
+    of = f"{charge.payment_id}:{refund_id}" if refund_id else charge.payment_id
+    return _of_order(charge.order_id, f"refunded:{of}", charge.currency, postings, when)
 
 
 def cash_collected(order: c.OrderTerms, courier_id: str | None, when: Moment) -> Entry | None:

@@ -27,6 +27,9 @@ class Ours(NamedTuple):
     amount: int
     currency: str
     state: str
+    """As callers see it."""
+    refunding: int
+    refunded: int
 
 
 class Entered(NamedTuple):
@@ -84,7 +87,7 @@ def _ledger(ours: Ours | None, entered: Entered) -> Iterable[tuple[Kind, Fix, st
     charged = ours is not None and ours.state in _CHARGED
     wanted = Entered(
         ours.amount if ours and charged else 0,
-        ours.amount if ours and ours.state == "refunded" else 0,
+        ours.refunded if ours else 0,
     )
     for name, has, should in zip(Entered._fields, entered, wanted, strict=True):
         state = ours.state if ours else "unknown"
@@ -105,9 +108,6 @@ def _provider(ours: Ours | None, lines: Sequence[Line]) -> Iterable[tuple[Kind, 
             "refund_at_the_provider",
             f"the provider has charged it {len(charges)} times: {moves}",
         )
-    if len(refunds) > 1:
-        yield "duplicate", "ask_a_person", f"the provider has refunded it {len(refunds)} times: {moves}"
-    if len(charges) > 1 or len(refunds) > 1:
         return
     if ours is None:
         if sum(line.amount for line in lines):
@@ -117,35 +117,49 @@ def _provider(ours: Ours | None, lines: Sequence[Line]) -> Iterable[tuple[Kind, 
                 f"we have no such payment, the provider moved {moves}",
             )
         return
-    if any((abs(line.amount), line.currency) != (ours.amount, ours.currency) for line in lines):
+    if any(line.currency != ours.currency for line in lines) or any(
+        line.amount != ours.amount for line in charges
+    ):
         what = f"is of {ours.amount} {ours.currency}, the provider moved {moves}"
         yield "amount_differs", "ask_a_person", what
         return
     if refunds and not charges:
         yield "missing_there", "ask_a_person", f"the provider has refunded what it never charged: {moves}"
         return
-    yield from _status(ours.state, bool(charges), bool(refunds))
-
-
-def _status(state: str, charged: bool, refunded: bool) -> Iterable[tuple[Kind, Fix, str]]:
-    """By state here and what the provider has moved. What is not listed agrees."""
-    there = "refunded" if refunded else "charged" if charged else "nothing"
-    difference = _STATUS.get((state, there))
+    back = -sum(line.amount for line in refunds)
+    if charges and ours.state in _CHARGED:
+        yield from _given_back(ours, back, moves)
+        return
+    there = "refunded" if refunds else "charged" if charges else "nothing"
+    difference = _STATUS.get((ours.state, there))
     if difference is not None:
         kind, fix = difference
-        yield kind, fix, f"is {state} here, the provider has {there} of it"
+        yield kind, fix, f"is {ours.state} here, the provider has {there} of it"
+
+
+def _given_back(ours: Ours, back: int, moves: str) -> Iterable[tuple[Kind, Fix, str]]:
+    """What has gone back of a charge that all know of."""
+    what = f"has {ours.refunded} back and {ours.refunding} on its way here, the provider moved {moves}"
+    if back < ours.refunded:
+        yield "status_differs", "refund_at_the_provider", what
+    elif back > ours.refunded + ours.refunding:
+        yield ("duplicate" if ours.refunded else "status_differs"), "ask_a_person", what
+    elif ours.refunding:
+        fix: Fix = "refund_at_the_provider" if back < ours.refunded + ours.refunding else "ask_the_provider"
+        yield "status_differs", fix, what
 
 
 _STATUS: Mapping[tuple[str, str], tuple[Kind, Fix]] = {
-    ("pending", "charged"): ("status_differs", "ask_the_provider"),
-    ("pending", "refunded"): ("status_differs", "ask_a_person"),
-    ("declined", "charged"): ("status_differs", "ask_the_provider"),
-    ("succeeded", "nothing"): ("missing_there", "ask_the_provider"),
-    ("succeeded", "refunded"): ("status_differs", "ask_a_person"),
-    ("refunding", "nothing"): ("missing_there", "ask_the_provider"),
-    ("refunding", "charged"): ("status_differs", "refund_at_the_provider"),
-    ("refunding", "refunded"): ("status_differs", "ask_the_provider"),
+    **{
+        (state, "charged"): ("status_differs", "ask_the_provider")
+        for state in ("pending", "authorised", "capturing", "voiding", "voided", "declined")
+    },
+    **{
+        (state, "refunded"): ("status_differs", "ask_a_person")
+        for state in ("pending", "authorised", "capturing", "voiding", "voided")
+    },
+    **{(state, "nothing"): ("missing_there", "ask_the_provider") for state in ("succeeded", "refunding")},
     ("refunded", "nothing"): ("missing_there", "ask_a_person"),
-    ("refunded", "charged"): ("status_differs", "refund_at_the_provider"),
 }
-"""A charge given up (`declined`) that was charged and refunded is as it should be: nothing is left of it."""
+"""By state here and what the provider has moved; what is not listed agrees. A charge given up (`declined`)
+that was charged and refunded is as it should be: nothing is left of it."""

@@ -6,7 +6,18 @@ from typing import Literal
 
 import msgspec
 
-State = Literal["pending", "succeeded", "declined", "refunded"]
+State = Literal["pending", "authorised", "succeeded", "declined", "voided"]
+
+
+class Refund(msgspec.Struct, frozen=True):
+    """A refund as of its last change."""
+
+    key: str
+    reference: str
+    amount: int
+    state: Literal["pending", "succeeded", "failed"]
+    failure: str | None = None
+    decide_at: float | None = None
 
 
 class Charge(msgspec.Struct, frozen=True):
@@ -20,10 +31,23 @@ class Charge(msgspec.Struct, frozen=True):
     webhook_url: str
     state: State
     created_at: float
+    capture: bool = True
+    """Whether it is taken at once."""
     decide_at: float | None = None
     """Unix seconds; when a pending charge is decided."""
+    expires_at: float | None = None
+    """Unix seconds; when an authorised charge is let go."""
     decline_reason: str | None = None
-    refund_key: str | None = None
+    refunds: tuple[Refund, ...] = ()
+
+    @property
+    def refunded(self) -> int:
+        """What has been given back, or is being."""
+        return sum(refund.amount for refund in self.refunds if refund.state != "failed")
+
+    def refund(self, key: str) -> Refund | None:
+        """The refund of a key."""
+        return next((refund for refund in self.refunds if refund.key == key), None)
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -31,9 +55,11 @@ class Line(msgspec.Struct, frozen=True):
 
     kind: Literal["charge", "refund"]
     key: str
+    """Of the charge."""
     reference: str
     amount: int
     currency: str
+    refund_key: str | None = None
 
 
 class Book:
@@ -68,10 +94,14 @@ class Book:
     def _take(self, charge: Charge) -> None:
         before = self.charges.get(charge.key)
         self.charges[charge.key] = charge
-        if charge.state in ("succeeded", "refunded") and (before is None or before.state == "pending"):
+        if charge.state == "succeeded" and (before is None or before.state != "succeeded"):
             self.lines.append(Line("charge", charge.key, charge.reference, charge.amount, charge.currency))
-        if charge.state == "refunded" and (before is None or before.state != "refunded"):
-            self.lines.append(Line("refund", charge.key, charge.reference, -charge.amount, charge.currency))
+        for refund in charge.refunds:
+            known = before and before.refund(refund.key)
+            if refund.state == "succeeded" and not (known and known.state == "succeeded"):
+                self.lines.append(
+                    Line("refund", charge.key, refund.reference, -refund.amount, charge.currency, refund.key)
+                )
 
     @classmethod
     def peek(cls, journal: Path) -> "Book":
