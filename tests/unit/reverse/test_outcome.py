@@ -82,6 +82,7 @@ def check_books(sold: Sold, earlier: list[Earlier]) -> None:
         # paid in, refunds out (a cash order's refunds stay on the account)
         assert sold.paid + customer - refunds == 0
     assert sum(books.values()) == 0
+    assert books["platform:revenue:commission"] >= 0 or sold.state in UNDERWAY
     assert books["courier:leo"] >= 0 or sold.state in UNDERWAY
     if called_off:
         assert books["restaurant:roma"] >= 0
