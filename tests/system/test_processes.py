@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -128,7 +129,7 @@ async def test_ps_shows_every_process_and_how_often_it_was_started_again(process
 
 
 def _cells(line: str) -> list[str]:
-    return [cell.strip() for cell in line.replace("┃", "│").strip("│").split("│")]
+    return re.split(r"\s{2,}", line.strip())
 
 
 async def test_a_process_that_does_not_answer_is_shown(processes: ProcessPlatform) -> None:
