@@ -181,6 +181,8 @@ def test_a_message_expires_counted_from_its_event() -> None:
     [
         ("payment.started", None), ("payment.succeeded", None), ("payment.declined", "payment_declined"),
         ("payment.refund_started", None), ("payment.refunded", "payment_refunded"),
+        ("payment.authorised", None), ("payment.capture_started", None), ("payment.void_started", None),
+        ("payment.voided", None), ("payment.collected", None), ("payment.refund_failed", None),
     ],
 )  # fmt: skip
 def test_the_customer_is_told_of_payments_that_need_it(type_: str, template: str | None) -> None:
@@ -192,3 +194,13 @@ def test_the_customer_is_told_of_payments_that_need_it(type_: str, template: str
     assert [notice.template for notice in notices] == ([template] if template else [])
     assert all((each.role, each.person_id) == ("customer", "ana") for each in notices)
     assert all(each.variables == {"order": "7", "amount": "1250 EUR"} for each in notices)
+
+
+def test_of_a_refund_in_part_the_customer_is_told_what_came_back() -> None:
+    event = c.PaymentEvent(
+        payment_id="7-a", order_id="7", version=5, type="payment.refunded",
+        amount=c.Money(amount=1250, currency="EUR"), at="2026-06-01T12:00:00.000Z", request_id="r",
+        refund_id="7-a-r", refund_amount=c.Money(amount=300, currency="EUR"),
+    )  # fmt: skip
+    (notice,) = after_payment_event(AUDIENCES, event, "ana")
+    assert notice.variables == {"order": "7", "amount": "300 EUR"}

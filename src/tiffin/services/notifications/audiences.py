@@ -94,9 +94,9 @@ def after_order_event(audiences: Audiences, event: c.OrderEvent) -> list[Notice]
 
 
 def after_payment_event(audiences: Audiences, event: c.PaymentEvent, customer_id: str) -> list[Notice]:
-    """Who is to be told of what has happened to a payment of this customer's."""
-    amount = f"{event.amount.amount} {event.amount.currency}"
-    variables = {"order": event.order_id, "amount": amount}
+    """Who is to be told of what has happened to a payment of this customer's. Of a refund: its own amount."""
+    money = event.refund_amount or event.amount
+    variables = {"order": event.order_id, "amount": f"{money.amount} {money.currency}"}
     return [
         _notice(row, customer_id, row.template, variables, event.order_id, event.at)
         for row in audiences.tell
