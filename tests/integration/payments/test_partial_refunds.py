@@ -242,8 +242,9 @@ async def _lose_replies(bench: Bench, orders: int) -> None:
         for _ in range(3):
             await service.capture_payment(bench.as_platform(), ref)
         await bench.refund(order, 300, service=service)
-        await bench.settle(service)
-        assert (await bench.refund(order, 300, service=service)).state == "succeeded"
+        async with asyncio.timeout(60):
+            while (await bench.refund(order, 300, service=service)).state == "pending":
+                await bench.settle(service)  # or somebody beside us is at it
         charge = replace(await bench.row(paid), state="succeeded")
         assert (charge.captured, charge.refunded) == (1250, 300)
         done.append(order.id)

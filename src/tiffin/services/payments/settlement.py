@@ -97,6 +97,8 @@ class Settlement:
         """Take what the provider said of a part of a refund."""
         while True:
             payment = await self._again(refund.payment_id)
+            parts = await self.store.refund_parts(refund.id)  # after the payment, whose version guards both
+            refund = next(part for part in parts if part.part == refund.part)
             decision = decide_refund(payment, refund, outcome, self._clock(), trace)
             if isinstance(decision, Disagreement):
                 self._disagree(payment, decision)
@@ -107,8 +109,6 @@ class Settlement:
                 return
             if await self.store.change(decision):
                 return
-            parts = await self.store.refund_parts(refund.id)
-            refund = next(part for part in parts if part.part == refund.part)
 
     def has_told(self, payment_id: str) -> bool:
         """Whether this process has told the orders service of the payment, as far as it remembers."""
