@@ -99,6 +99,7 @@ async def sign_in(town: Town) -> tuple[str, str]:
 async def test_a_code_is_read_in_the_outbox_and_nothing_stays_of_who_is_erased(town: Town) -> None:
     person, _ = await sign_in(town)
     order = await town.place(await town.add_customer(), await town.add_restaurant())  # somebody else's
+    await town.say(order, "restaurant", "accept")
     await town.ask(("customer", person), "PUT", "/v1/me/preferences", {"language": "zh"})
     listed = await town.get(OPERATOR, f"/v1/messages?role=customer&person_id={person}")
     assert listed["messages"] == []  # the code went to a phone that was nobody's yet
