@@ -120,6 +120,8 @@ _SETTINGS = {
     "application_name": "tiffin",
     "jit": "off",
     "timezone": "UTC",
+    # A transaction that its process has forgotten would hold back every reader of the log.
+    "idle_in_transaction_session_timeout": "60s",
     # A parent with 120 partitions would be planned anew for every call (docs/decisions/0004).
     "plan_cache_mode": "force_generic_plan",
     # A kept plan made while a table was empty would read all of it when it has grown.
