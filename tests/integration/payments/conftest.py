@@ -78,7 +78,7 @@ async def sandbox_url(bench_clock: ManualClock) -> AsyncIterator[str]:
 
 
 @pytest.fixture(scope="session")
-async def bench(
+async def lasting_bench(
     router: Router, bench_clock: ManualClock, inbox: Inbox, session: aiohttp.ClientSession, sandbox_url: str
 ) -> AsyncIterator[Bench]:
     """A payments service on one node, and everything around it; orders are a test's own."""
@@ -86,3 +86,10 @@ async def bench(
     inbox.payments = bench.payments
     yield bench
     await bench.close()
+
+
+@pytest.fixture
+async def bench(lasting_bench: Bench) -> AsyncIterator[Bench]:
+    """The same; the instances that a test starts end with it."""
+    yield lasting_bench
+    await lasting_bench.close_lent()

@@ -133,6 +133,7 @@ class Bench:
         """An instance that authorises first."""
         self.later_impatient = self.service(self.provider_at(sandbox_url, IMPATIENT_S), at_once=False)
         self.consumer = self.consumer_of(self.payments)
+        self._lasting = len(self._services)
 
     def consumer_of(self, service: PaymentsService) -> PaymentsConsumer:
         """The reader of the log beside an instance."""
@@ -140,6 +141,11 @@ class Bench:
 
     def provider_at(self, url: str, timeout_s: float = PATIENT_S) -> SandboxProvider:
         return SandboxProvider(self._session, url, self.inbox.url, SECRET, timeout_s)
+
+    def quiet_provider(self) -> SandboxProvider:
+        """One whose notices go nowhere: they would do some steps in a test's stead, now these, now those."""
+        nowhere = "http://127.0.0.1:9/notices"
+        return SandboxProvider(self._session, self._sandbox_url, nowhere, SECRET, PATIENT_S)
 
     def service(self, provider: Provider, at_once: bool = True) -> PaymentsService:
         """Another instance, as another process has it."""
@@ -283,6 +289,12 @@ class Bench:
         for line in lines:
             moved.setdefault(line["key"].partition("-")[0], []).append((line["kind"], line["amount"]))
         return moved
+
+    async def close_lent(self) -> None:
+        """End what a test has started: each instance keeps connections, and the server has so many."""
+        lent, self._services = self._services[self._lasting :], self._services[: self._lasting]
+        for service in lent:
+            await service.close()
 
     async def close(self) -> None:
         for service in self._services:

@@ -112,6 +112,34 @@ async def test_a_refund_decided_later_is_heard_of_by_notice(bench: Bench) -> Non
     assert await back(bench, order) == 300
 
 
+@pytest.mark.parametrize("read", ["find", "refund_parts"])
+async def test_a_refunds_end_that_another_hears_of_between_two_reads_is_counted_once(
+    bench: Bench, read: str
+) -> None:
+    order, quiet = bench.order(), bench.quiet_provider()
+    payment = await bench.pay(order, service=bench.service(quiet))
+    for key, amount in (("a", 500), ("b", 700)):
+        await bench.refund(order, amount, key, service=bench.cut_off)
+    ours, another = bench.service(quiet).settlement, bench.service(quiet).settlement
+    part = next(part for part in await ours.store.refunds_of_order(int(order.id)) if part.key == "a")
+    outcome = await quiet.refund(await bench.row(payment), part)
+    really_read = getattr(ours.store, read)
+
+    async def read_before_another_hears(key: str) -> object:
+        found = await really_read(key)
+        await another.record_refund(part, outcome, "t")
+        return found
+
+    setattr(ours.store, read, read_before_another_hears)
+    for _ in range(2):  # the second time with a part that has long ended
+        await ours.record_refund(part, outcome, "t")
+        row = await bench.row(payment)
+        assert (row.refunding, row.refunded) == (700, 500)
+    await bench.settle()
+    row = await bench.row(payment)
+    assert (row.refunding, row.refunded) == (0, await back(bench, order)) == (0, 1200)
+
+
 async def test_a_hundred_refunds_with_one_key_at_once_give_back_once(bench: Bench) -> None:
     order = bench.order()
     payment = await bench.pay(order)

@@ -97,8 +97,7 @@ class Settlement:
         """Take what the provider said of a part of a refund."""
         while True:
             payment = await self._again(refund.payment_id)
-            parts = await self.store.refund_parts(refund.id)  # after the payment, whose version guards both
-            refund = next(part for part in parts if part.part == refund.part)
+            refund = await self._part_again(refund)  # after the payment, whose version guards both
             decision = decide_refund(payment, refund, outcome, self._clock(), trace)
             if isinstance(decision, Disagreement):
                 self._disagree(payment, decision)
@@ -263,6 +262,12 @@ class Settlement:
         if found is None:
             raise LookupError(f"payment {payment_id} has gone")
         return found
+
+    async def _part_again(self, refund: Refund) -> Refund:
+        for part in await self.store.refund_parts(refund.id):
+            if part.part == refund.part:
+                return part
+        raise LookupError(f"refund {refund.provider_key} has gone")
 
 
 def _trace(of: str) -> str:
