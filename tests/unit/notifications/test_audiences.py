@@ -67,10 +67,10 @@ EXPECTED: dict[tuple[str | None, str, str], Told] = {
         "order_cancelled", "kitchen_called_off", "courier_called_off"
     ),
     ("delivered", "completed", "completed"): NOBODY,
-    ("scheduled", "called_off", "cancelled"): Told(customer="order_cancelled"),
+    ("scheduled", "called_off", "cancelled"): Told(customer="order_called_off"),
     **{
         (state, "called_off", "cancelled"): Told(
-            "order_cancelled", "kitchen_called_off", "courier_called_off"
+            "order_called_off", "kitchen_called_off", "courier_called_off"
         )
         for state in ("awaiting_acceptance", "preparing", "ready", "delivering")
     },
