@@ -41,3 +41,10 @@ WITH placed AS (
 INSERT INTO bench_twin.events (dimension, shard, stream, key, version, type, data, at, trace)
 SELECT 'customer', shard, 'order', id::text, 1, 'order.placed', :data, placed_at, 'request-' || :customer
   FROM placed;
+
+-- name: newest_transaction
+-- Behind every transaction that has begun to write.
+SELECT pg_snapshot_xmax(pg_current_snapshot())::text;
+
+-- name: all_ended_before
+SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::text::xid8;

@@ -3,6 +3,7 @@
 CPU of the one backend that runs it, from /proc: that hardly depends on what else the machine does.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -18,11 +19,16 @@ from tiffin.sharding.order_id import restaurant_shard
 from tiffin.sharding.router import Router
 from tiffin.sharding.sequence import Sequence as Numbers
 from tiffin.storage.node import Connection
+from tiffin.storage.queries import load_queries
 
 SIZES = (1, 8, 64, 256)
 ROWS = 8192
 """Orders a figure rests on."""
 WARM_UP = 1024
+
+QUERIES = load_queries("tiffin.load")
+READABLE_WITHIN_S = 60.0
+"""More than any transaction of the server should last; an analyzing autovacuum is one, too."""
 
 Item = TypeVar("Item")
 
@@ -65,6 +71,9 @@ async def _measure(
         "copy, changed": await _cost(pid, size, recopies, lambda some: statements.copy(connection, some)),
     }
 
+    async with asyncio.timeout(READABLE_WITHIN_S):
+        await _readable(connection)
+
     async def read_log(some: Sequence[Moved]) -> None:
         nonlocal cursor
         events = await reader.read(connection, cursor, limit=len(some))
@@ -72,6 +81,13 @@ async def _measure(
 
     costs["read log"] = await _cost(pid, size, placed, read_log)
     return costs
+
+
+async def _readable(connection: Connection) -> None:
+    """Return once readers are given all that is committed; while an older transaction runs they are not."""
+    newest: str = await connection.fetchval(QUERIES["newest_transaction"])
+    while not await connection.fetchval(QUERIES["all_ended_before"], newest):  # noqa: ASYNC110  PostgreSQL tells nobody
+        await asyncio.sleep(0.01)
 
 
 async def _cost(
