@@ -1,6 +1,6 @@
 """Commands, and the composition root: the only part that reads the environment, the files and the clock.
 
-May import everything. `app.py` is the list of commands; each command's work is a module beside it.
+May import everything. `commands/` is what can be typed; each command's work is a module beside it.
 """
 
 from tiffin.cli.app import main
