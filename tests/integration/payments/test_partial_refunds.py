@@ -1,7 +1,7 @@
 """Refunds by amount and key: each once, never more than was taken, whoever asks at the same moment."""
 
 import asyncio
-from dataclasses import replace
+from collections import Counter
 
 import asyncpg
 import pytest
@@ -236,7 +236,8 @@ def rounds(request: pytest.FixtureRequest) -> int:
 
 
 async def _lose_replies(bench: Bench, orders: int) -> None:
-    """Every reply to every step is lost after it has worked; everything is asked for again and again."""
+    """Every reply to every step is lost after it has worked; everything is asked for again and again. Three
+    orders of four are taken and given back in part, the fourth is let go."""
 
     class Loses(type(bench.provider)):  # type: ignore[misc]
         """Each first answer to a question never comes."""
@@ -255,13 +256,27 @@ async def _lose_replies(bench: Bench, orders: int) -> None:
     service = bench.service(Loses(), at_once=False)
     consumer = bench.consumer_of(service)
 
-    async def one() -> None:
+    async def one(is_let_go: bool) -> None:
         order = bench.order()
         for _ in range(3):
             await bench.pay(order, service=service, key="pay")
         await bench.settle(service)
         for _ in range(3):
             paid = await bench.pay(order, service=service, key="pay")
+        if is_let_go:
+            await let_go(paid)
+        else:
+            await take_and_give_back(order, paid)
+
+    async def let_go(paid: c.Payment) -> None:
+        for _ in range(3):
+            await service.void_payment(bench.as_platform(), c.PaymentRef(payment_id=paid.id))
+        async with asyncio.timeout(60):
+            while await bench.state(paid) != "voided":
+                await bench.settle(service)  # or somebody beside us is at it
+        done[paid.order_id] = []
+
+    async def take_and_give_back(order: c.Order, paid: c.Payment) -> None:
         accepted = bench.order_event(
             bench.desk.put(bench.desk.orders[order.id], "preparing"), "order.accepted"
         )
@@ -273,17 +288,21 @@ async def _lose_replies(bench: Bench, orders: int) -> None:
         async with asyncio.timeout(60):
             while (await bench.refund(order, 300, service=service)).state == "pending":
                 await bench.settle(service)  # or somebody beside us is at it
-        charge = replace(await bench.row(paid), state="succeeded")
-        assert (charge.captured, charge.refunded) == (1250, 300)
-        done.append(order.id)
+        row = await bench.row(paid)
+        assert (row.state, row.captured, row.refunded) == ("succeeded", 1250, 300)
+        done[order.id] = [("charge", 1250), ("refund", -300)]
 
-    done: list[str] = []
+    done: dict[str, list[tuple[str, int]]] = {}
     for start in range(0, orders, 50):
-        await asyncio.gather(*(one() for _ in range(min(50, orders - start))))
+        numbers = range(start, min(start + 50, orders))
+        await asyncio.gather(*(one(is_let_go=number % 4 == 3) for number in numbers))
     moved = await bench.statement_of_all()
-    for order_id in done:
-        assert moved[order_id] == [("charge", 1250), ("refund", -300)]
     assert len(done) == orders
+    for order_id, expected in done.items():
+        assert moved.get(order_id, []) == expected
+    lost = Counter(path.rpartition("/")[2] for path, _ in service.settlement._provider.lost)
+    kept = orders - orders // 4
+    assert lost == {"charges": orders, "capture": kept, "void": orders // 4, "refund": kept}
 
 
 async def test_replies_lost_after_success_two_hundred_times_charge_once_each(bench: Bench) -> None:
