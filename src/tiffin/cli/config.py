@@ -30,6 +30,9 @@
     providers = ["twilio://sid:token@+15550100/{phone}"]
     kept_days = 30
 
+    [reconciler]                    # holds the restaurant dimension against the truth, always
+    orders_per_s = 2000
+
     [payments]                      # docs/payments.md
     provider = "sandbox"            # or "stripe"
     capture = "on_acceptance"       # or "at_once"
@@ -133,6 +136,13 @@ class Payments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What Stripe signs its webhooks with."""
 
 
+class Reconciler(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the two dimensions are held against one another in the background."""
+
+    orders_per_s: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 2000
+    """At most so many are looked at, on all nodes together."""
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that can be set."""
 
@@ -146,6 +156,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     policy: Policy = Policy()
     sign_in: SignInPolicy = SignInPolicy()
     notifications: Notifications = Notifications()
+    reconciler: Reconciler = Reconciler()
     payments: Payments = Payments()
 
 

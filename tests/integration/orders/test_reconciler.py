@@ -4,15 +4,16 @@ import asyncio
 import os
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 
 import databases
 from manual_clock import ManualClock
-from tiffin.events.consumer import Consumer, ConsumerRunner
+from tiffin.events.consumer import Consumer
 from tiffin.events.progress import has_caught_up
+from tiffin.events.runner import ConsumerRunner
 from tiffin.load.placing import Placing
 from tiffin.rpc import contracts as c
 from tiffin.services.orders import statements, transition
@@ -205,6 +206,25 @@ async def test_a_copy_that_is_only_late_is_left_alone(pair: Router, clock: Manua
     async with copying(pair, clock):
         await caught_up(pair)
         assert (await look(pair)).unsettled == 0
+
+
+async def test_an_order_that_moves_while_it_is_looked_at_is_not_taken_for_a_difference(
+    pair: Router, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with copying(pair, clock):
+        (moved,) = await place(pair, clock, 1)
+        await caught_up(pair)
+    reconciler = Reconciler(pair, caught_up_within_s=0.05)
+    read_copies = reconciler._copies
+
+    async def read_behind_a_move(places: Iterable[Place]) -> Mapping[Place, int]:
+        await move(pair, clock, [moved])  # and nobody copies it
+        return await read_copies(places)
+
+    monkeypatch.setattr(reconciler, "_copies", read_behind_a_move)
+    assert await reconciler._settle({Place(restaurant_shard(moved.row.id), moved.row.id)}) == ([], 1)
+    async with copying(pair, clock):
+        await caught_up(pair)
 
 
 async def test_a_repair_takes_nothing_back_that_was_written_since_it_looked(

@@ -24,11 +24,19 @@ def ps(*, config: ConfigFile = FILE) -> None:
 
 
 @commands.command
-def audit(*, config: ConfigFile = FILE) -> None:
-    """Prove that everything fits together. Exit code 1 and a list if something does not."""
-    from tiffin.cli.inspect import audit
+def audit(*, dimension: Flag = False, config: ConfigFile = FILE) -> None:
+    """Prove that everything fits together. Exit code 1 and a list if something does not.
 
-    if not run(audit(configure(config), console)):
+    Parameters
+    ----------
+    dimension
+        Only hold the restaurant dimension against the truth, as the platform always does in the background,
+        and repair what differs. Exit code 1 if something could not be repaired or judged.
+    """
+    from tiffin.cli.inspect import audit
+    from tiffin.cli.reconciler import reconcile_dimension
+
+    if not run((reconcile_dimension if dimension else audit)(configure(config), console)):
         sys.exit(1)
 
 

@@ -9,6 +9,7 @@ from tiffin.cli.clock import utc_now
 from tiffin.cli.parts.part import COPY_GATHERS_S, Ground, Part, Peers, Work, consume
 from tiffin.events.consumer import Consumer
 from tiffin.services.orders.consumers import RestaurantCopy
+from tiffin.services.orders.patrol import patrol
 from tiffin.services.orders.service import OrdersService
 from tiffin.services.orders.store import OrderStore
 from tiffin.services.orders.sweeper import CLAIM_MAX, sweep
@@ -16,6 +17,8 @@ from tiffin.sharding.sequence import Sequence as OrderNumbers
 from tiffin.storage.node import Node
 
 SWEEP_INTERVAL_S = 0.5
+PATROL_INTERVAL_S = 60.0
+"""Between two walks of the reconciler through all orders."""
 
 
 @asynccontextmanager
@@ -30,6 +33,9 @@ async def open_orders(ground: Ground, peers: Peers) -> AsyncGenerator[Part]:
     async def act_on_deadlines(node: Node) -> bool:
         return await sweep(node, utc_now, policy) == CLAIM_MAX
 
+    async def reconcile() -> bool:
+        return await patrol(ground.router, ground.config.reconciler.orders_per_s)
+
     def work() -> list[Work]:
         copy = RestaurantCopy(ground.router)
         return [
@@ -38,6 +44,7 @@ async def open_orders(ground: Ground, peers: Peers) -> AsyncGenerator[Part]:
                 every(SWEEP_INTERVAL_S, "orders.deadlines", partial(act_on_deadlines, node))
                 for node in ground.nodes
             ),
+            every(PATROL_INTERVAL_S, "orders.reconciler", reconcile),
         ]
 
     try:
