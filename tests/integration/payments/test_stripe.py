@@ -25,6 +25,7 @@ from tiffin.services.payments.service import PaymentsService
 from tiffin.services.payments.through_stripe import StripeProvider, stripe_client
 
 WEBHOOK_SECRET = "whsec_between_the_two"
+SERVER = str(Path(__file__).parents[2] / "localstripe_server.py")
 GOOD, BAD = "4242424242424242", "4000000000000341"
 
 
@@ -38,9 +39,8 @@ async def stripe_url(
             port = free.getsockname()[1]
         with Path(os.devnull).open("wb") as nowhere:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-W", "ignore", "-m", "localstripe", "--port", str(port), "--from-scratch",
-                cwd=home, env={**os.environ, "HOME": str(home), "TMPDIR": str(home)}, stdout=nowhere,
-                stderr=nowhere,
+                sys.executable, "-W", "ignore", SERVER, "--port", str(port), "--from-scratch",
+                cwd=home, env={**os.environ, "HOME": str(home)}, stdout=nowhere, stderr=nowhere,
             )  # fmt: skip
         url = f"http://localhost:{port}"
         if await _is_up(session, url, process):
