@@ -44,10 +44,11 @@ async def append(
     days_ago: int = 0,
     restaurant_id: str = "restaurant-1",
     type_: str = "order.accepted",
+    version: int = 1,
 ) -> None:
     """One statement that appends an event of an order for each of these keys."""
     data = [order_event(key, restaurant_id) for key in keys]
-    await to.execute(_APPEND, list(keys), [1] * len(keys), data, -days_ago, type_)
+    await to.execute(_APPEND, list(keys), [version] * len(keys), data, -days_ago, type_)
 
 
 def order_event(order_id: str, restaurant_id: str = "restaurant-1") -> str:

@@ -14,7 +14,7 @@ from tiffin.cli.drive import mint_for
 from tiffin.cli.nodes import open_nodes
 from tiffin.cli.platform import CONSUMER_NAMES
 from tiffin.cli.running import running_server
-from tiffin.events.consumer import backlog
+from tiffin.events.runner import backlog
 from tiffin.load.bench import HttpBench, bench_http
 from tiffin.load.report import bench_table
 from tiffin.load.write_path import WritePathResult, bench_write_path

@@ -13,12 +13,19 @@ SCHEMAS = (
     Schema("notifications", "tiffin.services.notifications"),
     Schema("ledger", "tiffin.services.payments.ledger"),
     Schema("reverse", "tiffin.services.reverse"),
+    Schema("webhooks", "tiffin.services.webhooks"),
 )
 
 _OWN = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _ROUTING = {"tiffin.topology": ("SELECT",), "tiffin.epoch": ("SELECT",)}
 _READING = {"log.events": ("SELECT",)}
-_CONSUMING = {**_READING, "log.cursors": ("SELECT", "INSERT", "UPDATE")}
+_CONSUMING = {
+    **_READING,
+    "log.cursors": ("SELECT", "INSERT", "UPDATE"),
+    "log.consumers": ("SELECT", "INSERT", "UPDATE"),
+    "log.dead_letters": ("SELECT", "INSERT", "UPDATE"),
+    "log.inbox": ("SELECT", "INSERT"),
+}
 _APPENDING = {"log.events": ("SELECT", "INSERT")}
 _LEDGER = {
     "ledger.entries": ("SELECT", "INSERT"),
@@ -45,6 +52,7 @@ ROLES = (
     Role("notifications", {"notifications.*": _OWN, **_ROUTING, **_CONSUMING}),
     Role("ledger", {**_LEDGER, **_ROUTING, **_CONSUMING, **_APPENDING}),
     Role("reverse", {**_REVERSE, **_ROUTING, **_CONSUMING, **_APPENDING}),
+    Role("webhooks", {"webhooks.*": _OWN, **_ROUTING, **_CONSUMING}),
     Role("gateway", _READING),
 )
 """A service's own schema, the map of the shards, and of the log no more than it needs. Nothing else."""

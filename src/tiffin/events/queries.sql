@@ -45,15 +45,29 @@ SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1) AS xid,
        9223372036854775807 AS position,
        (now() AT TIME ZONE 'UTC')::date - DATE '1970-01-01' AS day;
 
+-- name: from_moment
+-- A cursor before the first event that happened then or later. Behind all there is if nothing did.
+-- `at` is the request's moment and the day the transaction's: one may be a little before the other.
+SELECT xid::text::bigint AS xid, position - 1 AS position, day - DATE '1970-01-01' AS day
+  FROM log.events
+ WHERE at >= $1::timestamptz AND day >= ($1::timestamptz AT TIME ZONE 'UTC')::date - 1
+ ORDER BY log.events.xid, position
+ LIMIT 1;
+
 -- name: cursor
 SELECT xid::text::bigint AS xid, position, day - DATE '1970-01-01' AS day FROM log.cursors WHERE consumer = $1;
 
+-- name: generation
+SELECT generation FROM log.cursors WHERE consumer = $1;
+
 -- name: move_cursor
+-- Nothing is returned and nothing done if somebody has set it anew since it was read.
 INSERT INTO log.cursors (consumer, xid, position, day)
 VALUES ($1, $2::text::xid8, $3, DATE '1970-01-01' + $4::int)
     ON CONFLICT (consumer) DO UPDATE
        SET xid = excluded.xid, position = excluded.position, day = excluded.day, moved_at = now()
-     WHERE (cursors.xid, cursors.position) < (excluded.xid, excluded.position);
+     WHERE cursors.generation = $5
+RETURNING generation;
 
 -- name: forgettable
 -- A cursor lost in a crash is no loss: its events come again. So nobody waits for the disk.
@@ -90,3 +104,12 @@ SELECT child.relname AS name, to_date(substring(child.relname FROM '_(\d{8})$'),
 
 -- name: today
 SELECT (now() AT TIME ZONE 'UTC')::date AS today, (SELECT min(day) FROM log.cursors) AS furthest_behind;
+
+-- name: report
+-- What a consumer has done since it last told.
+INSERT INTO log.consumers AS told (consumer, transport, handled, failures, rate, lag_s, depth, reported_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    ON CONFLICT (consumer) DO UPDATE
+       SET transport = excluded.transport, handled = told.handled + excluded.handled,
+           failures = told.failures + excluded.failures, rate = excluded.rate, lag_s = excluded.lag_s,
+           depth = excluded.depth, reported_at = excluded.reported_at;

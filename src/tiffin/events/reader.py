@@ -84,3 +84,9 @@ async def end(connection: Connection) -> Cursor:
     row = await connection.fetchrow(QUERIES["end"])
     assert row is not None
     return Cursor(row["xid"], row["position"], row["day"])
+
+
+async def from_moment(connection: Connection, moment: datetime) -> Cursor:
+    """A cursor before all that happened from this moment on; something older may come, too."""
+    row = await connection.fetchrow(QUERIES["from_moment"], moment)
+    return Cursor(row["xid"], row["position"], row["day"]) if row else await end(connection)

@@ -8,16 +8,17 @@ import pytest
 from log_bench import append, days, log_node, make_old_day, read_until, today, until
 from manual_clock import ManualClock
 from tiffin.events import retention
-from tiffin.events.consumer import Consumer, ConsumerRunner
+from tiffin.events.consumer import Consumer
 from tiffin.events.reader import QUERIES, Cursor
 from tiffin.events.retention import keep_days
+from tiffin.events.runner import ConsumerRunner
 from tiffin.primitives.errors import Unavailable
 from tiffin.storage.embedded import EmbeddedServer
 from tiffin.storage.node import Node
 
 
 async def stand(log: Node, consumer: str, cursor: Cursor) -> None:
-    await log.execute(QUERIES["move_cursor"], consumer, str(cursor.xid), cursor.position, cursor.day)
+    await log.execute(QUERIES["move_cursor"], consumer, str(cursor.xid), cursor.position, cursor.day, 0)
 
 
 async def test_the_days_of_the_coming_week_are_there_before_they_come(log: Node) -> None:

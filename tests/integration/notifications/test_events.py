@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from integration.notifications.desk import Desk
-from tiffin.events.consumer import Consumer, ConsumerRunner
+from tiffin.events.consumer import Consumer
 from tiffin.events.event import Event
+from tiffin.events.runner import ConsumerRunner
 from tiffin.primitives.clock import to_text
 from tiffin.rpc import contracts as c
 from tiffin.sharding.order_id import customer_shard

@@ -8,7 +8,8 @@ import pytest
 from manual_clock import ManualClock
 from marketplace import Marketplace
 from order_rules import STATES
-from tiffin.events.consumer import Consumer, ConsumerRunner, backlog
+from tiffin.events.consumer import Consumer
+from tiffin.events.runner import ConsumerRunner, backlog
 from tiffin.rpc import contracts as c
 from tiffin.services.orders.consumers import RestaurantCopy
 

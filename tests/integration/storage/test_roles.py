@@ -20,6 +20,9 @@ SERVICES = [role.service for role in ROLES]
 SHARED = {
     "log.events": {"SELECT", "INSERT"},
     "log.cursors": {"SELECT", "INSERT", "UPDATE"},
+    "log.consumers": {"SELECT", "INSERT", "UPDATE"},
+    "log.dead_letters": {"SELECT", "INSERT", "UPDATE"},
+    "log.inbox": {"SELECT", "INSERT"},
     "tiffin.topology": {"SELECT"},
     "tiffin.epoch": {"SELECT"},
 }

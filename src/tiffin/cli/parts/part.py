@@ -8,7 +8,8 @@ from typing import Any
 
 from tiffin.cli.clock import utc_now
 from tiffin.cli.config import Config
-from tiffin.events.consumer import Consumer, ConsumerRunner
+from tiffin.events.consumer import Consumer
+from tiffin.events.runner import ConsumerRunner
 from tiffin.rpc import contracts as c
 from tiffin.sharding.router import Router
 from tiffin.storage.node import Node
