@@ -43,3 +43,45 @@ UPDATE log.dead_letters d
   FROM unnest($2::text[], $3::text[], $4::int[]) AS t (stream, key, version)
  WHERE d.consumer = $1 AND d.stream = t.stream AND d.key = t.key AND d.version = t.version
    AND d.state IN ('replaying', 'parked');
+
+-- name: browse
+SELECT consumer, xid::text::bigint AS xid, position, day - DATE '1970-01-01' AS day,
+       dimension, shard, stream, key, version, type, data, at, trace,
+       order_id, restaurant_id, state, tries, reason, stack, first_failed_at, last_failed_at
+  FROM log.dead_letters
+ WHERE ($1::text IS NULL OR consumer = $1)
+   AND ($2::text IS NULL OR (stream, key, version) = ($2, $3::text, $4::int))
+   AND ($5::bigint IS NULL OR order_id = $5)
+   AND ($6::text IS NULL OR restaurant_id = $6)
+   AND ($7::text IS NULL OR strpos(lower(reason), lower($7)) > 0)
+   AND ($8::timestamptz IS NULL OR last_failed_at >= $8)
+   AND ($9::timestamptz IS NULL OR last_failed_at < $9)
+   AND state = ANY($10::text[])
+ ORDER BY last_failed_at DESC, log.dead_letters.xid DESC, position DESC
+ LIMIT $11;
+
+-- name: replay
+UPDATE log.dead_letters
+   SET state = 'replaying'
+ WHERE ($1::text IS NULL OR consumer = $1)
+   AND ($2::text IS NULL OR (stream, key, version) = ($2, $3::text, $4::int))
+   AND ($5::bigint IS NULL OR order_id = $5)
+   AND ($6::text IS NULL OR restaurant_id = $6)
+   AND ($7::text IS NULL OR strpos(lower(reason), lower($7)) > 0)
+   AND ($8::timestamptz IS NULL OR last_failed_at >= $8)
+   AND ($9::timestamptz IS NULL OR last_failed_at < $9)
+   AND settled_at IS NULL AND state IN ('dead', 'parked')
+RETURNING version;
+
+-- name: discard
+UPDATE log.dead_letters
+   SET state = 'discarded', settled_at = now()
+ WHERE ($1::text IS NULL OR consumer = $1)
+   AND ($2::text IS NULL OR (stream, key, version) = ($2, $3::text, $4::int))
+   AND ($5::bigint IS NULL OR order_id = $5)
+   AND ($6::text IS NULL OR restaurant_id = $6)
+   AND ($7::text IS NULL OR strpos(lower(reason), lower($7)) > 0)
+   AND ($8::timestamptz IS NULL OR last_failed_at >= $8)
+   AND ($9::timestamptz IS NULL OR last_failed_at < $9)
+   AND settled_at IS NULL AND state IN ('dead', 'parked')
+RETURNING version;

@@ -16,6 +16,7 @@ from tiffin.events.consumer import Consumer
 from tiffin.events.dead_letters import DeadLetters, EventId, Failure, Key, failed, id_of, key_of, parked
 from tiffin.events.event import Event
 from tiffin.events.tally import Tally
+from tiffin.events.versions import Versions
 from tiffin.primitives.clock import Clock
 from tiffin.primitives.errors import Unavailable
 from tiffin.storage.node import CONNECTION_LOST, Node
@@ -47,6 +48,7 @@ class Delivery:
         self._open_letters = 1
         """As far as is known: until asked there may be some."""
         self._tend_at_s = 0.0
+        self._versions = Versions()
         self._stopping = asyncio.Event()
         self._log = _log.bind(consumer=consumer.name, node=node.name)
         self.tally = Tally(consumer.name, node, transport)
@@ -60,6 +62,7 @@ class Delivery:
         if not events:
             return
         oldest_at = min(event.at for event in events)
+        self.tally.seen(self._versions.see(events), self._consumer.types is None)
         free = await self._without_dead(events) if self._open_letters else events
         await self._carry(free)
         self.tally.handled(len(events), max(0.0, (self._clock() - oldest_at).total_seconds()))
@@ -76,6 +79,11 @@ class Delivery:
         if self._open_letters and await self._redrive() == REDRIVE_MAX:
             self._tend_at_s = now_s  # there may be more
         await self._surely(lambda: self.tally.report(self._clock()))
+
+    def took_over(self) -> None:
+        """Somebody else may have delivered to this consumer meanwhile: what is known may be out of date."""
+        self._open_letters = 1
+        self._tend_at_s = 0.0
 
     def stop(self) -> None:
         """From now on nothing waits for a better moment: what fails is left to whoever is next."""

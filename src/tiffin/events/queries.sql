@@ -113,3 +113,52 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
        SET transport = excluded.transport, handled = told.handled + excluded.handled,
            failures = told.failures + excluded.failures, rate = excluded.rate, lag_s = excluded.lag_s,
            depth = excluded.depth, reported_at = excluded.reported_at;
+
+-- name: mark
+-- Those that are returned were not marked before. In one order for all, so that nobody waits in a circle.
+INSERT INTO log.inbox (consumer, stream, key, version, day)
+SELECT $1, stream, key, version, DATE '1970-01-01' + day
+  FROM unnest($2::text[], $3::text[], $4::int[], $5::int[]) AS t (stream, key, version, day)
+ ORDER BY stream, key, version
+    ON CONFLICT DO NOTHING
+RETURNING stream, key, version;
+
+-- name: days_of_marks
+SELECT child.relname AS name, to_date(substring(child.relname FROM '_(\d{8})$'), 'YYYYMMDD') AS day
+  FROM pg_inherits i JOIN pg_class child ON child.oid = i.inhrelid
+ WHERE i.inhparent = 'log.inbox'::regclass AND child.relname ~ '_\d{8}$'
+ ORDER BY 2;
+
+-- name: forget_marks
+DELETE FROM log.inbox_other WHERE day < $1;
+
+-- name: forget_letters
+DELETE FROM log.dead_letters WHERE settled_at < now() - $1::interval;
+
+-- name: reset_cursor
+-- Whoever works from where it stood before notices by the generation.
+UPDATE log.cursors
+   SET xid = $2::text::xid8, position = $3, day = DATE '1970-01-01' + $4::int, generation = generation + 1,
+       moved_at = now()
+ WHERE consumer = $1
+RETURNING consumer;
+
+-- name: known_consumers
+SELECT consumer FROM log.cursors UNION SELECT consumer FROM log.consumers ORDER BY 1;
+
+-- name: overview
+-- What there is to know of each consumer of this node. Depth and age by the log, where it has a cursor.
+SELECT known.consumer, told.transport, told.handled, told.failures, told.rate, told.lag_s, told.reported_at,
+       coalesce(told.depth, unread.events) AS depth, unread.age_s, letters.open AS dead_letters
+  FROM (SELECT consumer FROM log.cursors UNION SELECT consumer FROM log.consumers) AS known
+  LEFT JOIN log.consumers told ON told.consumer = known.consumer
+  LEFT JOIN log.cursors c ON c.consumer = known.consumer
+ CROSS JOIN LATERAL (
+       SELECT CASE WHEN c.consumer IS NOT NULL THEN count(*) END AS events,
+              extract(epoch FROM clock_timestamp() - min(e.at))::float8 AS age_s
+         FROM log.events e
+        WHERE (e.xid, e.position) > (c.xid, c.position) AND e.day >= c.day - 1) AS unread
+ CROSS JOIN LATERAL (
+       SELECT count(*) AS open FROM log.dead_letters d WHERE d.consumer = known.consumer AND d.settled_at IS NULL
+      ) AS letters
+ ORDER BY 1;

@@ -1,7 +1,7 @@
 """Reading a node's log in commit order, from a cursor, skipping nothing."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple
 
 from tiffin.events.event import Event
@@ -89,4 +89,11 @@ async def end(connection: Connection) -> Cursor:
 async def from_moment(connection: Connection, moment: datetime) -> Cursor:
     """A cursor before all that happened from this moment on; something older may come, too."""
     row = await connection.fetchrow(QUERIES["from_moment"], moment)
-    return Cursor(row["xid"], row["position"], row["day"]) if row else await end(connection)
+    behind_all = await end(connection)  # what is being written may come before what is found
+    return min(Cursor(row["xid"], row["position"], row["day"]), behind_all) if row else behind_all
+
+
+async def log_begins(connection: Connection) -> date:
+    """The first day that the log still has."""
+    days = await connection.fetch(QUERIES["days"])
+    return days[0]["day"]

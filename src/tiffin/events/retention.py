@@ -1,15 +1,21 @@
-"""The log's days: partitions made ahead, and dropped whole when they are old and read by everyone."""
+"""The log's days: partitions made ahead, and dropped whole when they are old and read by everyone.
 
+With them go the days of the inbox, some time later, and dead letters that have been settled.
+"""
+
+from collections.abc import Collection
 from datetime import date, timedelta
 
 import asyncpg
 import structlog
 
 from tiffin.primitives.errors import Unavailable
-from tiffin.storage.node import Node
+from tiffin.storage.node import Connection, Node
 from tiffin.storage.queries import load_queries
 
 DAYS_AHEAD = 7
+MARKS_LONGER = timedelta(days=7)
+"""So much longer than events their marks are kept: what comes late through a broker finds them."""
 LOCK_TIMEOUT_MS = 500
 """Making and dropping partitions locks the log. Behind whoever waits for that lock every writer waits too."""
 
@@ -43,17 +49,37 @@ async def _keep_days(node: Node, retention_days: int) -> list[date]:
         assert row is not None
         today: date = row["today"]
         present = {record["day"]: record["name"] for record in await connection.fetch(_QUERIES["days"])}
-        for offset in range(-1, DAYS_AHEAD + 1):
-            day = today + timedelta(days=offset)
-            if day not in present:
-                await connection.execute(
-                    f"CREATE TABLE log.events_{day:%Y%m%d} PARTITION OF log.events"
-                    f" FOR VALUES FROM ('{day}') TO ('{day + timedelta(days=1)}')"
-                )
+        await _make_days(connection, "events", present, today)
         # A reader opens the day before its cursor's too: that one stays with it.
         unread = row["furthest_behind"] - timedelta(days=1) if row["furthest_behind"] else None
         for day, name in present.items():
             if day < today - timedelta(days=retention_days) and (unread is None or day < unread):
                 await connection.execute(f"DROP TABLE log.{name}")
                 dropped.append(day)
+        oldest = min(present.keys() - set(dropped), default=today)
+        await _keep_marks(
+            connection, today, min(oldest, today - timedelta(days=retention_days)) - MARKS_LONGER
+        )
+        await connection.execute(_QUERIES["forget_letters"], timedelta(days=retention_days))
     return dropped
+
+
+async def _keep_marks(connection: Connection, today: date, before: date) -> None:
+    """The days of the inbox; what is marked of days before this one goes."""
+    marked = {record["day"]: record["name"] for record in await connection.fetch(_QUERIES["days_of_marks"])}
+    await _make_days(connection, "inbox", marked, today)
+    for day, name in marked.items():
+        if day < before:
+            await connection.execute(f"DROP TABLE log.{name}")
+    await connection.execute(_QUERIES["forget_marks"], before)
+
+
+async def _make_days(connection: Connection, table: str, present: Collection[date], today: date) -> None:
+    """Yesterday, today and the coming week, where missing."""
+    for offset in range(-1, DAYS_AHEAD + 1):
+        day = today + timedelta(days=offset)
+        if day not in present:
+            await connection.execute(
+                f"CREATE TABLE log.{table}_{day:%Y%m%d} PARTITION OF log.{table}"
+                f" FOR VALUES FROM ('{day}') TO ('{day + timedelta(days=1)}')"
+            )

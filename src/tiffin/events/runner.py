@@ -66,6 +66,7 @@ class ConsumerRunner:
             connection: Connection | None = None
             try:
                 connection = await self._lead()
+                self._delivery.took_over()
                 cursor = await self._cursor(connection)
                 while True:
                     await self._delivery.tend()

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from tiffin.events.versions import Seen
 from tiffin.storage.node import Node
 from tiffin.storage.queries import load_queries
 
@@ -20,6 +21,14 @@ _lag = Histogram(
     "tiffin_consumer_lag_seconds", "From a batch's first event to the effect.", ["consumer", "node"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600),
 )  # fmt: skip
+_repeats = Counter(
+    "tiffin_consumer_repeats", "Events that came again, by their versions.", ["consumer", "node"]
+)
+_missing = Counter(
+    "tiffin_consumer_gaps", "Versions of a key that were left out, be it that they came later.",
+    ["consumer", "node"],
+)  # fmt: skip
+_late = Counter("tiffin_consumer_late", "Of those, the ones that did come later.", ["consumer", "node"])
 _dead = Gauge("tiffin_consumer_dead_letters", "Open dead letters, up to ten thousand.", ["consumer", "node"])
 
 
@@ -33,9 +42,12 @@ class Tally:
         labels = (consumer, node.name)
         self._metrics = _handled.labels(*labels), _failures.labels(*labels), _lag.labels(*labels)
         self._dead = _dead.labels(*labels)
+        self._repeats, self._missing, self._late = (
+            metric.labels(*labels) for metric in (_repeats, _missing, _late)
+        )
         self._handled_count = self._failure_count = 0
         self._lag_s = 0.0
-        self._since_s = asyncio.get_event_loop().time()
+        self._since_s: float | None = None
         self.depth: int | None = None
         """What the transport holds for it, if that is not to be read off the log."""
 
@@ -45,6 +57,13 @@ class Tally:
         self._metrics[2].observe(lag_s)
         self._handled_count += events
         self._lag_s = lag_s
+
+    def seen(self, versions: Seen, is_complete: bool) -> None:
+        """What the events' versions say. Who does not get all events has gaps that mean nothing."""
+        self._repeats.inc(versions.repeated)
+        if is_complete:
+            self._missing.inc(versions.missing)
+            self._late.inc(versions.late)
 
     def passed(self, events: int) -> None:
         """So many were of no concern."""
@@ -62,7 +81,8 @@ class Tally:
     async def report(self, now: datetime) -> None:
         """Write down what has happened since the last time; nothing if nothing has."""
         now_s = asyncio.get_running_loop().time()
-        seconds, self._since_s = now_s - self._since_s, now_s
+        seconds = now_s - self._since_s if self._since_s is not None else 0.0
+        self._since_s = now_s
         handled, failures = self._handled_count, self._failure_count
         if not handled and not failures and self.depth is None:
             return
