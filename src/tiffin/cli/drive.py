@@ -10,9 +10,10 @@ from rich.console import Console
 from tiffin.cli.clock import utc_now
 from tiffin.cli.config import Config, ConfigError
 from tiffin.cli.inspect import audit
+from tiffin.cli.ledger import reconcile
 from tiffin.cli.running import find, running_server
 from tiffin.cli.secret import read_secret
-from tiffin.load.day import Arrival, demo_day, select
+from tiffin.load.day import Arrival, demo_day, select, with_every_trouble
 from tiffin.load.orders_csv import BadFile, read_orders
 from tiffin.load.platform import Mint
 from tiffin.load.replay import Drive
@@ -47,14 +48,20 @@ async def demo(file: Path, config: Config, orders: int, seed: int, processes: bo
     console.print(f"A day of {orders:,} orders in half a minute, over HTTP.", highlight=False)
     environment = {"TIFFIN_POLICY_PAYMENT_S": str(DEMO_PAYMENT_S)}
     return await _drive(
-        file, hurried, demo_day(orders, seed), Selection(DEMO_SPEED), console, environment, processes
+        file,
+        hurried,
+        with_every_trouble(demo_day(orders, seed)),
+        Selection(DEMO_SPEED),
+        console,
+        environment,
+        processes,
     )
 
 
 async def replay(file: Path, config: Config, csv: Path, selection: Selection, console: Console) -> bool:
     """A day from a file. True if nothing unexpected happened and the audit is clean."""
     try:
-        day = select(read_orders(csv), selection.city, selection.limit)
+        day = with_every_trouble(select(read_orders(csv), selection.city, selection.limit))
     except BadFile as error:
         raise ConfigError(str(error)) from error
     if not day:
@@ -86,7 +93,8 @@ async def _drive(
         for part in summary_tables(summary):
             console.print(part)
         clean = await audit(config, console)
-    return clean and not summary.unexpected_count
+        matched = await reconcile(config, console)
+    return clean and matched and not summary.unexpected_count
 
 
 def mint_for(config: Config) -> Mint:

@@ -1,8 +1,9 @@
 """A day of orders: who orders from where, when, and what becomes of it. Drawn, and the same each time."""
 
 import csv
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from itertools import accumulate
 from random import Random
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 from tiffin.load.catalogue import CITIES, Point, near
 from tiffin.load.fates import ENDINGS, PAYMENTS, Ending, Payment, draw
+from tiffin.load.troubles import TROUBLES, Trouble
 
 SCHEDULED_SHARE = 0.2
 """About one order in five is for later."""
@@ -52,12 +54,39 @@ class Arrival:
     """When a scheduled order should arrive, seconds from local midnight; None: as soon as possible."""
     payment: Payment
     ending: Ending
+    trouble: Trouble | None = None
 
 
-def draw_fate(order: str) -> tuple[Payment, Ending]:
+def draw_fate(order: str) -> tuple[Payment, Ending, Trouble | None]:
     """What becomes of the order of this name."""
     rng = Random(f"fate {order}")  # noqa: S311 - a day must be the same each time
-    return draw(PAYMENTS, rng), draw(ENDINGS, rng)
+    payment, ending = draw(PAYMENTS, rng), draw(ENDINGS, rng)
+    limits = list(accumulate(trouble.share for trouble in TROUBLES))
+    place = bisect_right(limits, rng.random())
+    trouble = TROUBLES[place] if place < len(TROUBLES) else None
+    if trouble is None or not _suits(trouble, payment, ending):
+        return payment, ending, None
+    return trouble.payment or payment, ending, trouble
+
+
+def with_every_trouble(day: Sequence[Arrival]) -> list[Arrival]:
+    """The same day, in which each trouble there is happens to somebody: a small day is to show them all."""
+    missing = [trouble for trouble in TROUBLES if all(each.trouble != trouble for each in day)]
+    untroubled = [place for place, each in enumerate(day) if each.trouble is None]
+    untroubled.sort(key=lambda place: Random(f"trouble {day[place].id}").random())  # noqa: S311
+    told = list(day)
+    for trouble in missing:
+        found = next((at for at in untroubled if _suits(trouble, day[at].payment, day[at].ending)), None)
+        if found is not None:
+            untroubled.remove(found)
+            told[found] = replace(day[found], trouble=trouble, payment=trouble.payment or day[found].payment)
+    return told
+
+
+def _suits(trouble: Trouble, payment: Payment, ending: Ending) -> bool:
+    """Whether it can happen to such an order, which must not end otherwise."""
+    goes_all_the_way = ending.end in ("confirmed", "left") and not payment.never
+    return goes_all_the_way and (payment.method == "online" or not trouble.is_online)
 
 
 def travel_s(rng: Random) -> float:
@@ -84,13 +113,13 @@ def demo_day(orders: int = 2000, seed: int = 1) -> list[Arrival]:
     for number, (at_s, city) in enumerate(zip(moments, cities, strict=True), start=1):
         name = f"demo-{seed}-{number}"
         restaurant, customer = restaurants[city.name].pick(rng), customers[city.name].pick(rng)
-        payment, ending = draw_fate(name)
+        payment, ending, trouble = draw_fate(name)
         timing = Timing(rng.uniform(20, 120), 60 * _around(PREPARE_MINUTES, rng), travel_s(rng))
         wanted = _quarter_after(at_s + rng.uniform(2700, 10800)) if rng.random() < SCHEDULED_SHARE else None
         day.append(
             Arrival(
                 name, at_s, city.name, restaurant, near(city.place, restaurant), customer,
-                near(city.place, customer), timing, wanted, payment, ending,
+                near(city.place, customer), timing, wanted, payment, ending, trouble,
             )
         )  # fmt: skip
     return day

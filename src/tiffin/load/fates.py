@@ -21,6 +21,8 @@ class Payment:
     sources: tuple[str, ...] = ()
     after_s: float = 5.0
     """Seconds of the order's day between placing and paying."""
+    parts: int = 1
+    """So many payments, each of a part of the total; each source pays one."""
 
     @property
     def never(self) -> bool:
@@ -38,7 +40,8 @@ class Ending:
 
 PAYMENTS: Sequence[Payment] = (
     Payment("cash", 0.50, "cash"),
-    Payment("online", 0.36, "online", ("tok_ok",)),
+    Payment("online", 0.34, "online", ("tok_ok",)),
+    Payment("online, in two parts", 0.02, "online", ("tok_ok", "tok_ok"), parts=2),
     Payment("online, late", 0.03, "online", ("tok_ok",), after_s=720),
     Payment("online, slowly", 0.02, "online", ("tok_slow",)),
     Payment("online, declined first", 0.03, "online", ("tok_declined", "tok_ok")),

@@ -1,6 +1,6 @@
 """What the platform has acknowledged, written down at once: the yardstick of a durability test."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -8,13 +8,14 @@ from typing import BinaryIO, Self
 import msgspec
 
 
-class Acknowledged(msgspec.Struct, frozen=True, gc=False):
-    """One 2xx answer: the order of this key was stored, in this state at this version."""
+class Acknowledged(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One 2xx answer: the order of this key, or a case of it, was stored in this state at this version."""
 
     key: str
     order_id: str
     state: str
     version: int
+    case_id: str | None = None
 
 
 class Journal:
@@ -37,15 +38,27 @@ class Journal:
 
 def read_journal(path: Path) -> dict[str, Acknowledged]:
     """By order id, the newest acknowledgement of each order. A last line cut short is left out."""
-    with path.open("rb") as lines:
-        return newest(msgspec.json.decode(line, type=Acknowledged) for line in lines if line.endswith(b"\n"))
+    return newest(entry for entry in _entries(path) if entry.case_id is None)
+
+
+def read_cases(path: Path) -> dict[str, Acknowledged]:
+    """The same of cases, by case id."""
+    return newest(entry for entry in _entries(path) if entry.case_id is not None)
 
 
 def newest(entries: Iterable[Acknowledged]) -> dict[str, Acknowledged]:
-    """By order id, the entry of the highest version."""
+    """By order id, or by case id of cases, the entry of the highest version."""
     found: dict[str, Acknowledged] = {}
     for entry in entries:
-        known = found.get(entry.order_id)
+        about = entry.case_id or entry.order_id
+        known = found.get(about)
         if known is None or entry.version >= known.version:
-            found[entry.order_id] = entry
+            found[about] = entry
     return found
+
+
+def _entries(path: Path) -> Iterator[Acknowledged]:
+    with path.open("rb") as lines:
+        for line in lines:
+            if line.endswith(b"\n"):
+                yield msgspec.json.decode(line, type=Acknowledged)

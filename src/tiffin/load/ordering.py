@@ -47,6 +47,7 @@ class Placed:
     key: str
     view: View
     scheduled_for: datetime | None
+    total: c.Money
 
 
 async def place(run: Run, arrival: Arrival, intended: float) -> Placed:
@@ -75,13 +76,14 @@ async def _try(run: Run, arrival: Arrival, lines: list[c.BasketLine], key: str, 
         "restaurant_id": arrival.restaurant_id, "lines": lines, "scheduled_for": text_of(scheduled_for)
     }  # fmt: skip
     quoted = await run.platform.until_known("quote", customer, "POST", "/v1/quotes", basket, "", intended)
+    total = read_total(quoted)
     order = {
         **basket,
         "address_id": "home",
         "payment_method": arrival.payment.method,
-        "expected_total": read_total(quoted),
+        "expected_total": total,
     }
     answer = await run.platform.until_known("place", customer, "POST", "/v1/orders", order, key)
     view = run.acknowledged(key, answer)
     run.tally.placed(asyncio.get_running_loop().time(), intended)
-    return Placed(key, view, scheduled_for)
+    return Placed(key, view, scheduled_for, total)

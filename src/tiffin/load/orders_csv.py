@@ -79,7 +79,7 @@ def _arrival(row: Mapping[str, str]) -> Arrival:
     rng = Random(f"arrival {name}")  # noqa: S311
     drop_off = _point(row, "drop_off")
     household = f"{drop_off.latitude:.3f}:{drop_off.longitude:.3f}:{rng.randrange(HOUSEHOLDS)}"
-    payment, ending = draw_fate(name)
+    payment, ending, trouble = draw_fate(name)
     return Arrival(
         id=name,
         at_s=placed,
@@ -92,6 +92,7 @@ def _arrival(row: Mapping[str, str]) -> Arrival:
         wanted_at_s=promised if promised - placed >= SCHEDULED_FROM_S else None,
         payment=payment,
         ending=ending,
+        trouble=trouble,
     )
 
 

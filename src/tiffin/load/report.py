@@ -51,6 +51,8 @@ class Display:
 def summary_tables(summary: Summary) -> list[Table | Text]:
     """What a run amounts to."""
     parts: list[Table | Text] = [_outcomes(summary), _payments(summary)]
+    if summary.cases:
+        parts += [_cases(summary), _answers(summary), Text(_words_of_cases(summary))]
     if summary.refusals:
         parts.append(_refusals(summary))
     parts += [_latencies(summary), Text(_closing_words(summary))]
@@ -78,7 +80,7 @@ def bench_table(rounds: Sequence[HttpBench]) -> Table:
 
 
 def _figures(seen: Snapshot) -> str:
-    words = ("placed", "paid", "delivered", "completed", "cancelled")
+    words = ("placed", "paid", "delivered", "completed", "cancelled", "cases")
     counts = "  ".join(f"{word} {seen.counts[word]:,}" for word in words)
     refused = "".join(f"  {code} {n:,}" for code, n in seen.refused.most_common(3))
     wrong = f"  unexpected {seen.unexpected:,}" if seen.unexpected else ""
@@ -105,6 +107,36 @@ def _payments(summary: Summary) -> Table:
     for name, orders in summary.payments.most_common():
         table.add_row(name, f"{orders:,}")
     return table
+
+
+def _cases(summary: Summary) -> Table:
+    kinds = _totals(summary.cases, 0)
+    results = [result for result, _ in _totals(summary.cases, 1).most_common()]
+    table = Table(title="What became of the cases", title_justify="left", show_footer=True)
+    table.add_column("kind", footer="all")
+    table.add_column("cases", f"{kinds.total():,}", justify="right")
+    for result in results:
+        table.add_column(result, f"{_totals(summary.cases, 1)[result]:,}", justify="right")
+    for kind, cases in kinds.most_common():
+        each = (f"{n:,}" if (n := summary.cases[kind, result]) else "" for result in results)
+        table.add_row(kind, f"{cases:,}", *each)
+    return table
+
+
+def _answers(summary: Summary) -> Table:
+    table = Table("answer", title="How they were decided", title_justify="left")
+    table.add_column("cases", justify="right")
+    for answer, cases in summary.answers.most_common():
+        table.add_row(answer, f"{cases:,}")
+    return table
+
+
+def _words_of_cases(summary: Summary) -> str:
+    return (
+        f"{summary.given:,} of {summary.placed:,} orders ({summary.given / max(summary.placed, 1):.1%}) got "
+        f"something back by a case, each what its quote had said.\n"
+        f"{summary.read_back:,} refunds read back from the payments."
+    )
 
 
 def _refusals(summary: Summary) -> Table:

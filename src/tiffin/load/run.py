@@ -13,9 +13,14 @@ from tiffin.load.pace import Pace
 from tiffin.load.platform import Platform
 from tiffin.load.tally import Tally
 from tiffin.primitives.clock import Clock, to_text
+from tiffin.rpc import contracts as c
 
 SOON_S = 1.0
 """A scheduled order is released no sooner than so long after it is placed: it must rest for a moment."""
+
+
+WATCHED_S = 60.0
+"""A deadline of the platform's beyond this is not waited for: people end the matter themselves."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,12 @@ class Run:
         if self.journal is not None:
             self.journal.write(Acknowledged(key, view.id, view.state, view.version))
         return view
+
+    def case_acknowledged(self, key: str, case: c.Case) -> c.Case:
+        """A case that a 2xx answer told of, noted in the journal beside its order's key."""
+        if self.journal is not None:
+            self.journal.write(Acknowledged(key, case.order_id, case.state, case.version, case.id))
+        return case
 
     def scheduled_for(self, arrival: Arrival) -> datetime | None:
         """The time to ask for, on the platform's clock, which does not run at the day's speed.

@@ -1,7 +1,7 @@
 """The way of one order as its people make it, from the quote to the door or to wherever else it ends."""
 
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -9,7 +9,8 @@ from tiffin.load.day import Arrival
 from tiffin.load.moves import CalledOff, Moves
 from tiffin.load.ordering import NotPlaced, Placed, place
 from tiffin.load.platform import Backoff, GaveUp, Refused
-from tiffin.load.run import Run, View
+from tiffin.load.run import WATCHED_S, Run, View
+from tiffin.load.undoing import Undoing
 from tiffin.rpc import contracts as c
 
 LATE_FROM_S, LATE_BY_S = 300.0, 1.5
@@ -21,16 +22,13 @@ COURIERS = 300
 SECOND_THOUGHTS_S, CONFIRM_S, PICK_UP_S, GIVE_UP_PAYING_S = 20.0, 120.0, 60.0, 600.0
 """Seconds of the day."""
 
-WATCHED_S = 60.0
-"""A deadline of the platform's beyond this is not waited for: people end the matter themselves."""
-
 _payments = msgspec.json.Decoder(c.PaymentList).decode
 _paid = msgspec.json.Decoder(c.Payment).decode
 
 
 async def carry(run: Run, arrival: Arrival, intended: float) -> None:
     """Place the order and see it to its end. Raises nothing it knows of: what went wrong is in the tally."""
-    fate = "never paid" if arrival.payment.never else arrival.ending.name
+    fate = _fate(arrival)
     try:
         state = (await _tell(run, arrival, intended)).state
     except NotPlaced as refused:
@@ -47,6 +45,15 @@ async def carry(run: Run, arrival: Arrival, intended: float) -> None:
     run.tally.outcomes[fate, state] += 1
 
 
+def _fate(arrival: Arrival) -> str:
+    """What should become of it."""
+    if arrival.payment.never:
+        return "never paid"
+    if arrival.trouble is not None and arrival.trouble.calls_off:
+        return "asked to be called off"
+    return arrival.ending.name
+
+
 async def _tell(run: Run, arrival: Arrival, intended: float) -> View:
     placed = await place(run, arrival, intended)
     return await _Story(run, arrival, placed).tell()
@@ -60,6 +67,7 @@ class _Story:
         self._arrival = arrival
         self._placed = placed
         self._moves = Moves(run, arrival, placed)
+        self._undoing = Undoing(run, arrival, placed, self._moves)
         self._customer: Final = ("customer", arrival.customer_id)
         self._restaurant: Final = ("restaurant", arrival.restaurant_id)
         number = Random(f"courier {arrival.id}").randrange(COURIERS)  # noqa: S311
@@ -71,6 +79,7 @@ class _Story:
             if self._arrival.payment.never:
                 return await self._never_pay()
             order = await self._pay()
+        await self._undoing.at("paid")
         if end == "cancelled_before_acceptance":
             return await self._end("cancel", self._customer, "changed my mind")
         if order.state == "scheduled":
@@ -80,7 +89,9 @@ class _Story:
             return await self._platform_cancels(self._run.deadlines.acceptance_s)
         if end in ("rejected", "unanswered"):
             return await self._end("reject", self._restaurant, "too busy", asked)
+        await self._undoing.at("asked")
         await self._act("accept", self._restaurant, asked)
+        await self._undoing.at("accepted")
         if end == "cancelled_after_acceptance" and (order := await self._have_second_thoughts()):
             return order
         return await self._bring()
@@ -89,13 +100,16 @@ class _Story:
         timing, pace = self._arrival.timing, self._run.pace
         await self._act("assign-courier", self._courier)
         await self._act("ready", self._restaurant, await pace.pause(timing.prepare_s))
+        await self._undoing.at("packed")
         await self._act("pick-up", self._courier, await pace.pause(PICK_UP_S))
+        await self._undoing.at("on the road")
         order = await self._act("deliver", self._courier, await pace.pause(timing.travel_s))
         self._run.tally.counts["delivered"] += 1
-        if self._arrival.ending.end == "left":
-            return order
-        order = await self._act("complete", self._customer, await pace.pause(CONFIRM_S))
-        self._run.tally.counts["completed"] += 1
+        await self._undoing.at("delivered")
+        if self._arrival.ending.end != "left":
+            order = await self._act("complete", self._customer, await pace.pause(CONFIRM_S))
+            self._run.tally.counts["completed"] += 1
+        await self._undoing.at("over")
         return order
 
     async def _pay(self) -> View:
@@ -103,8 +117,12 @@ class _Story:
         if self._run.pace.speed is None and after_s >= LATE_FROM_S:
             await self._run.pace.park(LATE_BY_S)
         intended: float | None = await self._run.pace.pause(after_s)
-        for source in self._arrival.payment.sources:
-            if await self._charge(source, intended):
+        parts = self._arrival.payment.parts
+        for number, source in enumerate(self._arrival.payment.sources, start=1):
+            part = None if number >= parts else self._placed.total.amount // parts
+            if await self._charge(source, intended, part):
+                if number < parts:
+                    continue
                 order = await self._moves.wait(lambda order: order.state != "awaiting_payment")
                 if order.state == "cancelled":
                     raise CalledOff(order)
@@ -113,14 +131,17 @@ class _Story:
             intended = None
         raise GaveUp(f"order {self._placed.view.id}: nothing the customer has pays for it")
 
-    async def _charge(self, source: str, intended: float | None) -> bool:
-        """True if it pays. Saying it again never charges twice, so it is said until there is an answer."""
+    async def _charge(self, source: str, intended: float | None, part: int | None = None) -> bool:
+        """True if it pays. Saying it again never charges twice, so it is said until there is an answer.
+
+        `part`: so much of the total; None: all that is left of it."""
         path = f"/v1/orders/{self._placed.view.id}/payments"
         platform = self._run.platform
+        body: dict[str, Any] = {"source": source}
+        if part is not None:
+            body |= {"key": "part", "amount": {**msgspec.structs.asdict(self._placed.total), "amount": part}}
         try:
-            answer = await platform.until_known(
-                "pay", self._customer, "POST", path, {"source": source}, "", intended
-            )
+            answer = await platform.until_known("pay", self._customer, "POST", path, body, "", intended)
         except Refused as refused:
             if refused.code == "payment_not_expected":
                 return True  # the order has moved on; what it has come to, its state says

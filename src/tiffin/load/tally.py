@@ -44,6 +44,14 @@ class Summary:
     """Orders by fate and by the state their actors left them in."""
     resent: int
     """Answers that never came, or said "not now"; each was asked after or sent again."""
+    cases: Counter[tuple[str, str]]
+    """By kind and by what came of them."""
+    answers: Counter[str]
+    """How the cases were decided that somebody had to agree to."""
+    given: int
+    """Orders whose customers got something back by a case."""
+    read_back: int
+    """Cases of which the customer was seen to have what had been quoted."""
     unexpected: list[str]
     """What should not have happened, the first ones in words."""
     unexpected_count: int
@@ -64,6 +72,8 @@ class Tally:
         self.refusals: Counter[tuple[str, str]] = Counter()
         self.payments: Counter[str] = Counter()
         self.outcomes: Counter[tuple[str, str]] = Counter()
+        self.cases: Counter[tuple[str, str]] = Counter()
+        self.answers: Counter[str] = Counter()
         self.unexpected: list[str] = []
         self.unexpected_count = 0
         self.resent = 0
@@ -98,6 +108,10 @@ class Tally:
             payments=self.payments,
             outcomes=self.outcomes,
             resent=self.resent,
+            cases=self.cases,
+            answers=self.answers,
+            given=self.counts["given back"],
+            read_back=self.counts["read back"],
             unexpected=self.unexpected,
             unexpected_count=self.unexpected_count,
             latencies=latencies,

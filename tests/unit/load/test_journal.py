@@ -1,4 +1,4 @@
-from tiffin.load.journal import Acknowledged, Journal, read_journal
+from tiffin.load.journal import Acknowledged, Journal, read_cases, read_journal
 
 PLACED = Acknowledged("k-1", "17", "awaiting_acceptance", 1)
 ACCEPTED = Acknowledged("k-1", "17", "preparing", 2)
@@ -25,3 +25,14 @@ def test_a_second_run_appends_and_a_line_cut_short_is_left_out(tmp_path):
             journal.write(entry)
     file.write_bytes(file.read_bytes() + b'{"key":"k-3","order')
     assert read_journal(file) == {"17": ACCEPTED}
+
+
+def test_cases_are_read_back_apart_from_orders(tmp_path):
+    opened = Acknowledged("k-1", "17", "requested", 1, "17-a")
+    agreed = Acknowledged("k-1", "17", "refunded", 4, "17-a")
+    other = Acknowledged("k-1", "17", "withdrawn", 2, "17-b")
+    with Journal(tmp_path / "journal") as journal:
+        for entry in (ACCEPTED, agreed, opened, other):
+            journal.write(entry)
+    assert read_journal(tmp_path / "journal") == {"17": ACCEPTED}
+    assert read_cases(tmp_path / "journal") == {"17-a": agreed, "17-b": other}
