@@ -198,7 +198,7 @@ class Platform:
         services = {
             "Orders": self.orders, "Restaurants": self.restaurants,
             "Users": self.users, "Payments": self.payments, "Notifications": RestaurantsStub(),
-            "Reverse": RestaurantsStub(),
+            "Reverse": RestaurantsStub(), "Webhooks": RestaurantsStub(),
         }  # fmt: skip
         self.gateway = Gateway(
             services, self.clock, feed=self.feed, ready=self._ready,

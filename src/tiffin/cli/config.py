@@ -33,6 +33,11 @@
     [reconciler]                    # holds the restaurant dimension against the truth, always
     orders_per_s = 2000
 
+    [webhooks]                      # docs/webhooks.md
+    allow = ["10.1.2.0/24"]         # networks that may be called though they are not public
+    kept_days = 30
+    disabled_after_days = 5
+
     [payments]                      # docs/payments.md
     provider = "sandbox"            # or "stripe"
     capture = "on_acceptance"       # or "at_once"
@@ -107,6 +112,7 @@ class Services(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notifications: Service = Service()
     ledger: Service = Service()
     reverse: Service = Service()
+    webhooks: Service = Service()
     sandbox: Service = Service()
     """The payment provider to try things with; it speaks HTTP."""
 
@@ -120,6 +126,17 @@ class Notifications(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     providers: list[Annotated[str, msgspec.Meta(pattern="^[^ ]+$")]] = []
     """Apprise URLs, tried in this order. Empty: the local outbox."""
     kept_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 30
+
+
+class Webhooks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How systems of restaurants and partners are called."""
+
+    allow: list[Network] = []
+    """Networks that may be called though they are not public; with any, http may be called, too."""
+    kept_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 30
+    """How long deliveries can be looked at and replayed."""
+    disabled_after_days: Annotated[int, msgspec.Meta(ge=1, le=365)] = 5
+    """An endpoint that has failed for so long is called no more."""
 
 
 class Payments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -156,6 +173,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     policy: Policy = Policy()
     sign_in: SignInPolicy = SignInPolicy()
     notifications: Notifications = Notifications()
+    webhooks: Webhooks = Webhooks()
     reconciler: Reconciler = Reconciler()
     payments: Payments = Payments()
 

@@ -19,11 +19,12 @@ from tiffin.services.payments.consumers import PaymentsConsumer
 from tiffin.services.payments.ledger.consumers import LedgerConsumer
 from tiffin.services.restaurants.consumers import StockConsumer
 from tiffin.services.reverse.consumers import ReverseConsumer
+from tiffin.services.webhooks.consumers import WebhooksConsumer
 from tiffin.sharding.router import Router
 
 CONSUMER_NAMES = (
     RestaurantCopy.name, StockConsumer.name, PaymentsConsumer.name, NotificationsConsumer.name,
-    LedgerConsumer.name, ReverseConsumer.name,
+    LedgerConsumer.name, ReverseConsumer.name, WebhooksConsumer.name,
 )  # fmt: skip
 
 

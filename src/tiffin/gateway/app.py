@@ -8,6 +8,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 
 from tiffin.events.live import LiveFeed
+from tiffin.gateway.asyncapi import asyncapi_document
 from tiffin.gateway.callers import Callers
 from tiffin.gateway.endpoint import Endpoint, Load
 from tiffin.gateway.exchange import ClientGoneError, Exchange, Receive, Scope, Send
@@ -70,7 +71,8 @@ class Gateway:
         self._paths.add("GET", "/v1/restaurants/{restaurant_id}/events", self._streams.restaurant)
         notices = PaymentNotices(cast(c.Payments, services["Payments"]), self._load)
         self._paths.add("POST", "/v1/webhooks/payments", notices)
-        for path, page in pages(openapi_document(routes), ready, registry, self.callers.tokens.jwks).items():
+        documents = openapi_document(routes), asyncapi_document()
+        for path, page in pages(*documents, ready, registry, self.callers.tokens.jwks).items():
             self._paths.add("GET", path, page)
         self._durations = _Durations(registry, self._load, self._streams)
 

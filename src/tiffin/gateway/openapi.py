@@ -74,6 +74,13 @@ EXAMPLES: Mapping[str, object] = {
     "restaurant_id": "restaurant-1",
     "source": "card-ok",
     "street": "Calle 85 # 12-10",
+    "types": ["order.accepted", "case.*"],
+    "url": "https://till.example.com/tiffin",
+    "since": "2026-12-25T00:00:00Z",
+    "before": "2026-12-26T00:00:00Z",
+    "partner_id": "till-maker",
+    "endpoint_id": "restaurant-1.Zk3pXw0aQm1rT5vB",
+    "delivery_id": "order:1048577:3",
     "time_zone": "America/Bogota",
     "weekday": 4,
 }

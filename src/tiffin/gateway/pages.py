@@ -1,4 +1,4 @@
-"""What is no service call: health, metrics, the OpenAPI document, the page to try it. Starlette's part."""
+"""What is no service call: health, metrics, the documents, the page to try it. Starlette's part."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -31,12 +31,13 @@ _log = structlog.get_logger()
 
 def pages(
     document: Mapping[str, object],
+    events: Mapping[str, object],
     ready: Ready,
     registry: CollectorRegistry,
     jwks: Callable[[], Awaitable[Mapping[str, object]]],
 ) -> dict[str, Callable[[Exchange], Awaitable[None]]]:
     """What answers `GET`, by path."""
-    described = msgspec.json.encode(document)
+    described, events_described = msgspec.json.encode(document), msgspec.json.encode(events)
     try_it = (files("tiffin.gateway") / "try_it.html").read_text()
 
     def fixed(response: Response) -> Callable[[Exchange], Awaitable[None]]:
@@ -65,6 +66,7 @@ def pages(
         "/": page,
         "/docs": page,
         "/openapi.json": fixed(Response(described, media_type="application/json")),
+        "/asyncapi.json": fixed(Response(events_described, media_type="application/json")),
         "/.well-known/jwks.json": keys,
         "/livez": fixed(JSONResponse({"status": "alive"})),
         "/readyz": check,

@@ -88,6 +88,13 @@ CODES: Mapping[str, Kind] = {
     # notifications
     "unknown_template": Kind.INVALID,
     "invalid_variables": Kind.INVALID,
+    # webhooks
+    "webhook_not_found": Kind.NOT_FOUND,
+    "webhook_delivery_not_found": Kind.NOT_FOUND,
+    "partner_not_found": Kind.NOT_FOUND,
+    "too_many_webhooks": Kind.CONFLICT,
+    "webhook_disabled": Kind.CONFLICT,
+    "invalid_webhook_url": Kind.INVALID,
     # cases
     "case_not_found": Kind.NOT_FOUND,
     "case_not_possible": Kind.CONFLICT,

@@ -968,6 +968,105 @@ class PersonEvent(msgspec.Struct, kw_only=True):
     last: bool
     at: str
 
+class WebhookEndpoint(msgspec.Struct, kw_only=True):
+    endpoint_id: str
+    restaurant_id: str | None = None
+    partner_id: str | None = None
+    url: str
+    types: list[str]
+    state: Literal['enabled', 'disabled']
+    reason: Literal['by_owner', 'failing', 'gone'] | None = None
+    created_at: str
+    failing_since: str | None = None
+    secrets: int
+
+class CreateWebhook(msgspec.Struct, kw_only=True):
+    restaurant_id: str | None = None
+    partner_id: str | None = None
+    url: str
+    types: list[str]
+
+class CreatedWebhook(msgspec.Struct, kw_only=True):
+    secret: str
+    about: WebhookEndpoint
+
+class WebhooksOf(msgspec.Struct, kw_only=True):
+    restaurant_id: str | None = None
+    partner_id: str | None = None
+
+class WebhookList(msgspec.Struct, kw_only=True):
+    endpoints: list[WebhookEndpoint]
+
+class WebhookRef(msgspec.Struct, kw_only=True):
+    endpoint_id: str
+
+class ChangeWebhook(msgspec.Struct, kw_only=True):
+    endpoint_id: str
+    url: str
+    types: list[str]
+    enabled: bool
+
+class WebhookRemoved(msgspec.Struct, kw_only=True):
+    endpoint_id: str
+
+class WebhookAttempt(msgspec.Struct, kw_only=True):
+    at: str
+    status: int | None = None
+    latency_ms: int
+    error: str | None = None
+    answer: str | None = None
+
+class WebhookDelivery(msgspec.Struct, kw_only=True):
+    delivery_id: str
+    endpoint_id: str
+    type: str
+    state: Literal['waiting', 'delivered', 'failed']
+    reason: Literal['gave_up', 'endpoint_disabled', 'endpoint_gone', 'not_let'] | None = None
+    at: str
+    done_at: str | None = None
+    attempts: list[WebhookAttempt]
+    body: str
+
+class ListDeliveries(msgspec.Struct, kw_only=True):
+    endpoint_id: str
+    state: Literal['waiting', 'delivered', 'failed'] | None = None
+    cursor: str | None = None
+    limit: int = 50
+
+class DeliveryPage(msgspec.Struct, kw_only=True):
+    deliveries: list[WebhookDelivery]
+    next_cursor: str | None = None
+
+class DeliveryRef(msgspec.Struct, kw_only=True):
+    endpoint_id: str
+    delivery_id: str
+
+class ReplayDeliveries(msgspec.Struct, kw_only=True):
+    endpoint_id: str
+    since: str
+    before: str | None = None
+    delivered: bool = False
+
+class Replayed(msgspec.Struct, kw_only=True):
+    deliveries: int
+    more: bool
+
+class WebhookPing(msgspec.Struct, kw_only=True):
+    type: Literal['webhook.ping']
+    endpoint_id: str
+    at: str
+
+class PartnerRef(msgspec.Struct, kw_only=True):
+    restaurant_id: str
+    partner_id: str
+
+class PartnersOf(msgspec.Struct, kw_only=True):
+    restaurant_id: str
+
+class PartnerList(msgspec.Struct, kw_only=True):
+    restaurant_id: str
+    partners: list[str]
+
 class Health(Protocol):
     async def health(self, context: CallContext, request: HealthQuery) -> HealthReport: ...
 
@@ -1060,3 +1159,19 @@ class Users(Protocol):
     async def revoke_api_key(self, context: CallContext, request: ApiKeyRef) -> ApiKeyList: ...
     async def check_api_key(self, context: CallContext, request: CheckApiKey) -> ApiKey: ...
     async def verification(self, context: CallContext, request: VerificationQuery) -> Verification: ...
+
+class Webhooks(Protocol):
+    async def create(self, context: CallContext, request: CreateWebhook) -> CreatedWebhook: ...
+    async def list_endpoints(self, context: CallContext, request: WebhooksOf) -> WebhookList: ...
+    async def get(self, context: CallContext, request: WebhookRef) -> WebhookEndpoint: ...
+    async def change(self, context: CallContext, request: ChangeWebhook) -> WebhookEndpoint: ...
+    async def remove(self, context: CallContext, request: WebhookRef) -> WebhookRemoved: ...
+    async def rotate_secret(self, context: CallContext, request: WebhookRef) -> CreatedWebhook: ...
+    async def ping(self, context: CallContext, request: WebhookRef) -> WebhookDelivery: ...
+    async def list_deliveries(self, context: CallContext, request: ListDeliveries) -> DeliveryPage: ...
+    async def get_delivery(self, context: CallContext, request: DeliveryRef) -> WebhookDelivery: ...
+    async def replay_delivery(self, context: CallContext, request: DeliveryRef) -> WebhookDelivery: ...
+    async def replay(self, context: CallContext, request: ReplayDeliveries) -> Replayed: ...
+    async def let_partner(self, context: CallContext, request: PartnerRef) -> PartnerList: ...
+    async def stop_partner(self, context: CallContext, request: PartnerRef) -> PartnerList: ...
+    async def list_partners(self, context: CallContext, request: PartnersOf) -> PartnerList: ...

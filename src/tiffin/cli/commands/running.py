@@ -21,8 +21,8 @@ commands.command(bench_app)
 
 Role = Literal["customer", "restaurant", "courier", "operator"]
 Service = Literal[
-    "users", "restaurants", "orders", "payments", "notifications", "ledger", "reverse", "gateway", "sandbox",
-    "log",
+    "users", "restaurants", "orders", "payments", "notifications", "ledger", "reverse", "webhooks", "gateway",
+    "sandbox", "log",
 ]  # fmt: skip
 Port = Annotated[int, Parameter(validator=Number(gte=0, lte=65535))]
 Hours = Annotated[float, Parameter(validator=Number(gt=0, lte=HOURS_MAX))]

@@ -14,6 +14,7 @@ from tiffin.cli.parts.payments import open_payments
 from tiffin.cli.parts.restaurants import open_restaurants
 from tiffin.cli.parts.reverse import open_reverse
 from tiffin.cli.parts.users import open_users
+from tiffin.cli.parts.webhooks import open_webhooks
 
 PARTS: dict[str, Open] = {
     "notifications": open_notifications,
@@ -23,6 +24,7 @@ PARTS: dict[str, Open] = {
     "payments": open_payments,
     "ledger": open_ledger,
     "reverse": open_reverse,
+    "webhooks": open_webhooks,
 }
 """By the name of the service, which is the peers' too. Each may ask those before it while it opens."""
 

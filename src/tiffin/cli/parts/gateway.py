@@ -26,6 +26,7 @@ async def open_gateway(nodes: Sequence[Node], peers: Peers, server: Server) -> A
     services = {
         "Users": peers.users, "Restaurants": peers.restaurants, "Orders": peers.orders,
         "Payments": peers.payments, "Notifications": peers.notifications, "Reverse": peers.reverse,
+        "Webhooks": peers.webhooks,
     }  # fmt: skip
 
     async def is_ready() -> None:

@@ -49,6 +49,7 @@ class Peers:
     notifications: c.Notifications
     ledger: c.Ledger
     reverse: c.Reverse
+    webhooks: c.Webhooks
 
 
 @dataclass(frozen=True)
