@@ -14,6 +14,7 @@ import pytest
 
 import databases
 from manual_clock import ManualClock
+from rabbitmq_broker import Broker, Missing
 from tiffin.sharding.router import Router
 from tiffin.sharding.topology import read_topology
 from tiffin.storage.embedded import EmbeddedServer
@@ -78,6 +79,17 @@ async def four_nodes(server: EmbeddedServer) -> AsyncIterator[list[Node]]:
 async def four_router(four_nodes: list[Node]) -> Router:
     """A router over the four nodes."""
     return await Router.open(four_nodes)
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[Broker]:
+    """A RabbitMQ node of this worker's own. Whoever kills it starts it again."""
+    try:
+        broker = Broker(Path(os.environ[databases.DIRECTORY]) / f"rabbitmq-{uuid4().hex[:6]}")
+    except Missing as missing:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(str(missing))
+    yield broker
+    broker.remove()
 
 
 @pytest.fixture

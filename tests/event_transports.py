@@ -1,0 +1,71 @@
+"""What carries events from a node's log to a consumer, as the tests of every transport see it."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol
+
+from tiffin.events.consumer import Consumer
+from tiffin.events.runner import ConsumerRunner, backlog
+from tiffin.primitives.clock import Clock
+from tiffin.storage.node import Node
+
+
+class Running(Protocol):
+    """A consumer at work."""
+
+    async def stop(self) -> None:
+        """As a process stops that is asked to: what it is at is finished."""
+
+    async def kill(self) -> None:
+        """As a process ends that is not: nothing is finished, nothing is said."""
+
+
+class Transport(Protocol):
+    """Carries the log of one node."""
+
+    name: str
+    node: Node
+
+    def consuming(self, consumer: Consumer) -> AbstractAsyncContextManager[Running]:
+        """One process with this consumer; it is killed in the end, if it still runs."""
+        ...
+
+    async def is_drained(self, consumer: Consumer) -> bool:
+        """Whether everything that the log holds has been acknowledged by the consumer."""
+        ...
+
+
+class _RunningTask:
+    def __init__(self, task: "asyncio.Task[None]") -> None:
+        self._task = task
+
+    async def stop(self) -> None:
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+    async def kill(self) -> None:
+        while not self._task.done():
+            self._task.cancel()
+            await asyncio.sleep(0)
+
+
+class LogTransport:
+    """The consumer reads the log itself."""
+
+    name = "log"
+
+    def __init__(self, node: Node, clock: Clock) -> None:
+        self.node = node
+        self._clock = clock
+
+    @asynccontextmanager
+    async def consuming(self, consumer: Consumer) -> AsyncGenerator[Running]:
+        running = _RunningTask(asyncio.create_task(ConsumerRunner(consumer, self.node, self._clock).run()))
+        try:
+            yield running
+        finally:
+            await running.kill()
+
+    async def is_drained(self, consumer: Consumer) -> bool:
+        return await backlog(self.node, consumer.name) == 0
