@@ -38,8 +38,10 @@ STUCK_S = 5.0
 
 _QUERIES = load_queries("tiffin.events.rabbitmq")
 _log = structlog.get_logger()
-_gaps = Counter(
-    "tiffin_consumer_gaps", "Times the queue had lost something that the log had.", ["consumer", "node"]
+_losses = Counter(
+    "tiffin_consumer_queue_losses",
+    "Times the queue had lost something that the log had.",
+    ["consumer", "node"],
 )
 
 
@@ -216,7 +218,7 @@ class Seat(ConsumerRunner):
         if missing is None:
             self._last[arrival.chain] = Cursor(*previous, arrival.events[0].day)
             return cursor
-        _gaps.labels(*self._labels).inc()
+        _losses.labels(*self._labels).inc()
         _log.warning("consumer_missed", consumer=self._labels[0], node=self._labels[1], chain=arrival.chain)
         self.leave()
         self.caught_up = True  # or nearly so: the next read already listens
