@@ -200,7 +200,7 @@ class Delivery:
         await self._surely(lambda: self._letters.bury(letters, self._clock()))
         self._open_letters += len(letters)
         for letter in letters:
-            self._log.error("event_dead", event=id_of(letter.event), state=letter.state, reason=letter.reason)
+            self._log.error("event_dead", id=id_of(letter.event), state=letter.state, reason=letter.reason)
 
     async def _surely(self, do: Callable[[], Awaitable[_T]]) -> _T:
         """Do it, and as long as the world is at fault again."""

@@ -1,0 +1,81 @@
+"""Every effect exactly once, whatever comes again, in whatever order."""
+
+import asyncio
+from collections.abc import Sequence
+from random import Random
+
+import pytest
+
+from event_effects import Effects, append_ids, consumer_of, disturbed, doubled, eventually, order_ids
+from event_transports import Transport
+from tiffin.events.event import Event
+from tiffin.primitives.errors import Unavailable
+
+
+async def repeated_and_shuffled(transport: Transport, events: int, window: int, patience_s: float) -> None:
+    effects = Effects(transport.node, "test.once")
+    await effects.make()
+    ids = order_ids(events // 5, 5)
+    await append_ids(transport.node, disturbed(ids, Random(events), window))
+    consumer = consumer_of(effects, "test.once")
+    async with transport.consuming(consumer):
+        await eventually(lambda: transport.is_drained(consumer), patience_s)
+    assert await effects.counts() == (events, events)
+
+
+async def test_repeated_and_shuffled_every_effect_happens_exactly_once(transport: Transport) -> None:
+    await repeated_and_shuffled(transport, 5_000, 1_000, 60)
+
+
+@pytest.mark.soak
+async def test_repeated_and_shuffled_every_effect_happens_exactly_once_a_million(
+    transport: Transport,
+) -> None:
+    await repeated_and_shuffled(transport, 1_000_000, 1_000, 3_000)
+
+
+async def test_what_fails_after_its_effect_has_it_once(transport: Transport) -> None:
+    effects = Effects(transport.node, "test.once")
+    await effects.make()
+    random = Random(7)
+
+    async def fail_at_times(_: Sequence[Event]) -> None:
+        if random.random() < 0.3:
+            raise Unavailable("database_unavailable", "it happens")
+
+    effects.before = effects.between = fail_at_times
+    ids = order_ids(200, 3)
+    consumer = consumer_of(effects, "test.once", batch_max=20)
+    async with transport.consuming(consumer):
+        for start in range(0, len(ids), 50):
+            await append_ids(transport.node, ids[start : start + 50])
+        await eventually(lambda: transport.is_drained(consumer))
+    assert sorted(await effects.ids()) == sorted(ids)
+
+
+async def test_who_is_killed_between_effect_and_acknowledgement_has_it_once(transport: Transport) -> None:
+    effects = Effects(transport.node, "test.once")
+    await effects.make()
+    consumer = consumer_of(effects, "test.once", batch_max=10)
+    ids = order_ids(100, 3)
+    await append_ids(transport.node, ids)
+    random, kills = Random(3), 0
+    while not await transport.is_drained(consumer):
+        reached = asyncio.Event()
+
+        async def stay_here_at_times(_: Sequence[Event], reached: asyncio.Event = reached) -> None:
+            if random.random() < 0.5:
+                reached.set()
+                await asyncio.Event().wait()
+
+        async def is_over(reached: asyncio.Event = reached) -> bool:
+            return reached.is_set() or await transport.is_drained(consumer)
+
+        effects.between = stay_here_at_times
+        async with transport.consuming(consumer):
+            await eventually(is_over)
+        kills += reached.is_set()
+    found = await effects.ids()
+    assert doubled(found) == []
+    assert sorted(found) == sorted(ids)
+    assert kills > 5
