@@ -3,6 +3,7 @@
     data_directory = ".tiffin"      # relative to the file
     embedded_nodes = 1              # databases in the embedded server, if no node is named
     log_retention_days = 30
+    demonstration_answer_s = 5      # a new platform's cases, for an hour: so long people have to answer them
 
     [server]
     host = "127.0.0.1"
@@ -170,6 +171,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     nodes: dict[NodeName, NodeUrl] = {}
     """Name to URL, in order. Empty: the embedded server's databases."""
     log_retention_days: Annotated[int, msgspec.Meta(ge=1)] = 30
+    demonstration_answer_s: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Above zero: what people have to answer and decide cases of a platform that is new, for an hour."""
     policy: Policy = Policy()
     sign_in: SignInPolicy = SignInPolicy()
     notifications: Notifications = Notifications()

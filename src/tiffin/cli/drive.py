@@ -25,6 +25,8 @@ from tiffin.services.users.signing import PlatformTokens
 TOKEN_LIFETIME_S = 2 * 24 * 60 * 60
 DEMO_PAYMENT_S = 15
 """In the demo an unpaid order waits seconds, not a quarter of an hour, so that one sees it expire."""
+DEMO_ANSWER_S = 5
+"""Nor has who is asked about a case."""
 DEMO_SPEED = 2880.0
 """The demo's day passes in half a minute."""
 
@@ -46,7 +48,10 @@ async def demo(file: Path, config: Config, orders: int, seed: int, processes: bo
     policy = msgspec.structs.replace(config.policy, payment_s=DEMO_PAYMENT_S)
     hurried = msgspec.structs.replace(config, policy=policy)
     console.print(f"A day of {orders:,} orders in half a minute, over HTTP.", highlight=False)
-    environment = {"TIFFIN_POLICY_PAYMENT_S": str(DEMO_PAYMENT_S)}
+    environment = {
+        "TIFFIN_POLICY_PAYMENT_S": str(DEMO_PAYMENT_S),
+        "TIFFIN_DEMONSTRATION_ANSWER_S": str(DEMO_ANSWER_S),
+    }
     return await _drive(
         file,
         hurried,

@@ -6,7 +6,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from tiffin.cli.clock import utc_now
 from tiffin.cli.config import Config
+from tiffin.cli.demonstration import hurry
 from tiffin.cli.schemas import ROLES, SCHEMAS
 from tiffin.cli.secret import read_secret, role_password
 from tiffin.events.retention import keep_days
@@ -69,6 +71,8 @@ async def open_nodes(config: Config, *, new_passwords: bool = False) -> AsyncGen
             await migrate(node, SCHEMAS)
             await apply_roles(node, ROLES, password_of, new_passwords)
             await keep_days(node, config.log_retention_days)
+        if config.demonstration_answer_s:
+            await hurry(nodes[0], config.demonstration_answer_s, utc_now())
         await lay_out(nodes[0], nodes)
         yield Nodes(nodes, found.postmaster)
 
