@@ -1,13 +1,15 @@
-/** Payments for orders, through a provider. */
+/** Payments for orders: by card through a provider, out of a customer's balance, in cash. */
 namespace py tiffin.payments
 include "base.thrift"
 
 struct PayOrder {
   1: required string order_id (pattern = "^[1-9][0-9]{0,18}$"),
-  2: required string source (doc = "The provider's token for the customer's means of payment.", pattern = "^[A-Za-z0-9_.:-]{1,100}$"),
+  2: optional string source (doc = "The provider's token for the customer's card; of other methods none.", pattern = "^[A-Za-z0-9_.:-]{1,100}$"),
   3: optional string key (doc = "The caller's own name for this payment: the same key never makes a second one.",
                           pattern = "^[\\x21-\\x7e]{1,100}$"),
   4: optional base.Money amount (doc = "A part of the total, with a key; not given: all that is left to be paid."),
+  5: optional string method (doc = "Not given: by card. Balance: out of what the platform owes the customer.",
+                             one_of = "card balance"),
 }
 
 struct Payment {
@@ -19,7 +21,7 @@ struct Payment {
   5: optional string decline_reason,
   6: required string created_at,
   7: required string updated_at,
-  8: optional string method (one_of = "card cash"),
+  8: optional string method (one_of = "card cash balance"),
   9: optional base.Money captured (doc = "What has been taken."),
   10: optional base.Money refunding (doc = "What is on its way back."),
   11: optional base.Money refunded (doc = "What the customer has back; with `refunding` never more than `captured`."),
@@ -38,6 +40,7 @@ struct RefundPayment {
   4: required string key (doc = "The caller's own name for this refund: the same key never makes a second one of the order.",
                           pattern = "^[\\x21-\\x7e]{1,100}$"),
   5: optional string reason (max_length = "200"),
+  6: optional string to (doc = "Not given: to where it came from; cash, to the customer's balance.", one_of = "balance"),
 }
 
 struct RefundPart {
@@ -45,6 +48,7 @@ struct RefundPart {
   2: required base.Money amount,
   3: required string state (one_of = "pending succeeded failed"),
   4: optional string failure (doc = "Why the provider gives nothing back."),
+  5: optional string to (doc = "To the customer's card, or to what the platform owes them.", one_of = "card balance"),
 }
 
 struct Refund {
@@ -99,6 +103,7 @@ struct PaymentEvent {
   10: optional string provider (doc = "Whose client moved the money."),
   11: optional string refund_id (doc = "Of refund_started, refunded and refund_failed."),
   12: optional base.Money refund_amount (doc = "What of the refund comes out of this payment."),
+  13: optional string refund_provider (doc = "Who gives it back, where that is not `provider`."),
 }
 
 service Payments extends base.Health {

@@ -127,15 +127,11 @@ def _entry_faults(case: Case, entries: Mapping[str, Entry]) -> list[str]:
 
 
 def _left_over(order: OrderOfCases) -> list[str]:
-    """An order that has ended, at rest, leaves its customer what is owed instead of given back."""
+    """An order that has ended, at rest, leaves nothing with its customer: what goes back has gone on, to a
+    card or to a balance."""
     open_ = [case for case in order.cases if case.state not in _DONE and not case.released]
     if order.state not in ("completed", "cancelled") or order.is_moving or open_:
         return []
-    owed = sum(
-        outcome.refund
-        for case in order.cases
-        if not case.released and (outcome := details_of(case).outcome).back_to == "balance"
-    )
     customer = accounts.customer(order.customer_id)
     left = sum(
         amount
@@ -143,7 +139,7 @@ def _left_over(order: OrderOfCases) -> list[str]:
         for account, amount in entry.postings
         if account == customer
     )
-    return [] if left == owed else [f"leaves {left} with its customer, who is owed {owed} of it"]
+    return [f"leaves {left} with its customer"] if left else []
 
 
 async def _copy_faults(desk: Desk, cases: Sequence[Case]) -> list[tuple[str, str]]:

@@ -15,7 +15,8 @@ from tiffin.services.payments.ledger.reconciliation import WHAT_TO_DO, Entered, 
 
 _WHENEVER = Moment(datetime(1970, 1, 1, tzinfo=UTC), "")
 _AT_REST = frozenset(("succeeded", "declined", "refunded", "voided"))
-_OF_EVENTS = frozenset(("captured", "refunded", "cash_collected", "completed"))
+_KNOWN = frozenset(("captured", "refunded", "cash_collected", "completed", "held", "unheld", "credited"))
+"""Facts that leave an order even which has ended."""
 
 
 class MoneyOrder(NamedTuple):
@@ -44,6 +45,7 @@ def order_faults(
         if (left := sum(amount for _, amount in entry.postings))
     ]
     faults += _payment_faults(payments, entries)
+    faults += _on_its_way(order, payments, entries)
     by_fact = {entry.fact: entry for entry in entries}
     for fact, wanted in _wanted(order, policies).items():
         faults += _entry_faults(fact, wanted, by_fact.get(fact))
@@ -117,13 +119,25 @@ def _entry_faults(fact: str, wanted: Entry | None, entry: Entry | None) -> list[
     return faults
 
 
+def _on_its_way(order: MoneyOrder, payments: Mapping[str, Ours], entries: Sequence[Entry]) -> list[str]:
+    """Of payments at rest nothing is held of a balance, nor between a balance and the order."""
+    if any(payment.state not in _AT_REST for payment in payments.values()):
+        return []
+    currency = order.terms.currency
+    return [
+        f"{left} {currency} are left with {account}"
+        for account in (accounts.held(order.terms.customer_id), accounts.clearing("balance"))
+        if (left := sum(amount for entry in entries for name, amount in entry.postings if name == account))
+    ]
+
+
 def _left_over(order: MoneyOrder, payments: Mapping[str, Ours], entries: Sequence[Entry]) -> list[str]:
     """An order that has ended, at rest, of which nothing else has been decided, leaves its customer even."""
     if order.state not in ("completed", "cancelled"):
         return []
     if any(payment.state not in _AT_REST for payment in payments.values()):
         return []
-    if any(entry.fact.partition(":")[0] not in _OF_EVENTS for entry in entries):
+    if any(entry.fact.partition(":")[0] not in _KNOWN for entry in entries):
         return []
     customer = accounts.customer(order.terms.customer_id)
     left = sum(amount for entry in entries for account, amount in entry.postings if account == customer)

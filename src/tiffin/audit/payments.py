@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from tiffin.audit.desk import QUERIES, Desk, shard_name
-from tiffin.services.payments.audit import PaidOrder, PaymentRow, cash_differences, differences
+from tiffin.services.payments.audit import PaidOrder, PaymentRow, cash_differences, differences, own_faults
 from tiffin.services.payments.payment import order_id_of
 from tiffin.sharding.order_id import customer_shard
 from tiffin.sharding.slots import Dimension
@@ -83,12 +83,17 @@ async def _faults(
         cash = await connection.fetch(_PAYMENTS["audit_cash"], [shard])
         sums = await connection.fetch(_PAYMENTS["audit_sums"], shard)
     of_order: defaultdict[int, list[PaymentRow]] = defaultdict(list)
+    faults: list[tuple[str, str]] = []
     for row in rows:
-        of_order[row["order_id"]].append(PaymentRow(*list(row.values())[1:]))
+        payment = PaymentRow(*list(row.values())[1:])
+        if payment.method == "cash":
+            faults += [(f"payment {payment.id}", what) for what in own_faults(payment)]
+        else:
+            of_order[row["order_id"]].append(payment)
     for order_id, order in orders.items():
         if order.payment_method == "online":
             of_order.setdefault(order_id, [])
-    faults = [
+    faults += [
         (f"order {order_id}", what)
         for order_id, payments in of_order.items()
         for what in differences(orders.get(order_id), payments)
@@ -96,13 +101,16 @@ async def _faults(
     faults += [(row["subject"], row["what"]) for row in sums]
     faults += _cash_faults(orders, cash)
     if said is not None:
-        known = {payment.id: payment for payments in of_order.values() for payment in payments}
+        by_card = (
+            payment for payments in of_order.values() for payment in payments if payment.method == "card"
+        )
+        known = {payment.id: payment for payment in by_card}
         faults += [
             (f"payment {key}", what)
             for key in known.keys() | said.keys()
             for what in statement_faults(known.get(key), said.get(key, ()))
         ]
-    return len(rows) + len(cash), faults
+    return len(rows), faults
 
 
 def _cash_faults(orders: Mapping[int, PaidOrder], rows: Sequence[Any]) -> list[tuple[str, str]]:
@@ -123,12 +131,13 @@ def statement_faults(payment: PaymentRow | None, lines: Sequence[StatementLine])
             f"the provider has a {line.kind} of {line.amount} {line.currency}, we have none" for line in lines
         ]
     charged = sum(line.amount for line in lines if line.kind == "charge")
+    back = payment.refunded - payment.to_balance
     given_back = -sum(line.amount for line in lines if line.kind == "refund")
     may_have = payment.amount if payment.state in ("pending", "capturing", "voiding") else payment.captured
     agrees = (
         all(line.currency == payment.currency for line in lines)
         and charged in (payment.captured, may_have)
-        and payment.refunded <= given_back <= payment.refunded + payment.refunding
+        and back <= given_back <= back + payment.refunding
     )
     if agrees:
         return []

@@ -105,6 +105,7 @@ CODES: Mapping[str, Kind] = {
     # the ledger
     "entry_not_found": Kind.NOT_FOUND,
     "entry_differs": Kind.CONFLICT,
+    "insufficient_balance": Kind.CONFLICT,
     "settlement_not_found": Kind.NOT_FOUND,
     "already_paid": Kind.CONFLICT,
 }

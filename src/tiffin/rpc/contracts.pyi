@@ -335,9 +335,10 @@ class OrderTermsList(msgspec.Struct, kw_only=True):
 
 class PayOrder(msgspec.Struct, kw_only=True):
     order_id: str
-    source: str
+    source: str | None = None
     key: str | None = None
     amount: Money | None = None
+    method: Literal['card', 'balance'] | None = None
 
 class Payment(msgspec.Struct, kw_only=True):
     id: str
@@ -347,7 +348,7 @@ class Payment(msgspec.Struct, kw_only=True):
     decline_reason: str | None = None
     created_at: str
     updated_at: str
-    method: Literal['card', 'cash'] | None = None
+    method: Literal['card', 'cash', 'balance'] | None = None
     captured: Money | None = None
     refunding: Money | None = None
     refunded: Money | None = None
@@ -361,12 +362,14 @@ class RefundPayment(msgspec.Struct, kw_only=True):
     amount: Money
     key: str
     reason: str | None = None
+    to: Literal['balance'] | None = None
 
 class RefundPart(msgspec.Struct, kw_only=True):
     payment_id: str
     amount: Money
     state: Literal['pending', 'succeeded', 'failed']
     failure: str | None = None
+    to: Literal['card', 'balance'] | None = None
 
 class Refund(msgspec.Struct, kw_only=True):
     id: str
@@ -412,6 +415,7 @@ class PaymentEvent(msgspec.Struct, kw_only=True):
     provider: str | None = None
     refund_id: str | None = None
     refund_amount: Money | None = None
+    refund_provider: str | None = None
 
 class AvailabilityWindow(msgspec.Struct, kw_only=True):
     weekdays: list[int] | None = None

@@ -10,9 +10,10 @@ from uuid import uuid4
 
 from manual_clock import ManualClock
 from tiffin.audit import Report, StatementLine, audit
-from tiffin.events.consumer import Consumer, backlog
+from tiffin.events.consumer import Consumer
 from tiffin.events.reader import QUERIES as LOG
 from tiffin.events.reader import START, Cursor, after, read
+from tiffin.events.runner import backlog
 from tiffin.rpc import contracts as c
 from tiffin.rpc.context import Role, new_context
 from tiffin.services.orders.consumers import RestaurantCopy
@@ -22,6 +23,8 @@ from tiffin.services.orders.store import OrderStore
 from tiffin.services.payments.consumers import PaymentsConsumer
 from tiffin.services.payments.ledger.consumers import LedgerConsumer
 from tiffin.services.payments.ledger.policies import KnownPolicies
+from tiffin.services.payments.ledger.service import LedgerService
+from tiffin.services.payments.ledger.settlements import Settlements
 from tiffin.services.payments.ledger.store import LedgerStore
 from tiffin.services.payments.outcomes import Charged, Declined, Notice, Outcome, Refunded, RefundOutcome
 from tiffin.services.payments.payment import Payment
@@ -127,16 +130,17 @@ class Town:
             self.clock,
             Policy(),
         )
+        books, fees = LedgerStore(router), KnownPolicies(router.directory, self.clock)
+        self.ledger = LedgerService(books, Settlements(router), fees, self.clock)
         self.payments = PaymentsService(
-            router, self.orders, self.till, self.clock, lambda: uuid4().hex[:8], at_once=True
-        )
+            router, self.orders, self.till, self.clock, lambda: uuid4().hex[:8], at_once=True,
+            ledger=self.ledger,
+        )  # fmt: skip
         readers = (
             RestaurantCopy(router),
             StockConsumer(self.stock, self.orders, self.clock),
             PaymentsConsumer(self.payments.settlement, self.orders, self.clock),
-            LedgerConsumer(
-                LedgerStore(router), self.orders, KnownPolicies(router.directory, self.clock), self.clock
-            ),
+            LedgerConsumer(books, self.orders, fees, self.clock),
         )
         self.consumers = [Consumer(reader.name, reader.handle) for reader in readers]
         self.known: dict[str, Row] = {}
@@ -275,6 +279,6 @@ async def _drain(node: Node, consumer: Consumer) -> None:
         await consumer.handle(events)
         cursor = after(events[-1])
         await connection.execute(
-            LOG["move_cursor"], consumer.name, str(cursor.xid), cursor.position, cursor.day
+            LOG["move_cursor"], consumer.name, str(cursor.xid), cursor.position, cursor.day, 0
         )
     await connection.close()

@@ -35,12 +35,13 @@ class Books:
     def __init__(self, market: Marketplace, provider: Provider) -> None:
         self.market, self.router, self.clock = market, market.router, market.clock
         self.courier = market.new_id("courier")
-        self.payments = PaymentsService(
-            self.router, market.orders, provider, self.clock, lambda: uuid4().hex[:8], at_once=True
-        )
         self.store, self.settlements = LedgerStore(self.router), Settlements(self.router)
         self.policies = KnownPolicies(self.router.directory, self.clock)
         self.ledger = LedgerService(self.store, self.settlements, self.policies, self.clock)
+        self.payments = PaymentsService(
+            self.router, market.orders, provider, self.clock, lambda: uuid4().hex[:8], at_once=True,
+            ledger=self.ledger,
+        )  # fmt: skip
         self.consumer = LedgerConsumer(self.store, market.orders, self.policies, self.clock)
 
     @classmethod
@@ -117,10 +118,9 @@ class Books:
         return {entry.fact.partition(":")[0]: dict(entry.postings) for entry in entries}
 
     async def owed(self, account: str) -> int:
-        """An account's balance in the market's only currency."""
+        """An account's balance in the market's only currency; others share the platform's accounts."""
         balances = await self.store.balance(account)
-        assert {held.currency for held in balances} <= {"COP"}
-        return sum((held.amount for held in balances), 0)
+        return sum(held.amount for held in balances if held.currency == "COP")
 
     async def settle(self, after_days: int = 8) -> list[c.Settlement]:
         """What this market's parties are settled in so many days."""

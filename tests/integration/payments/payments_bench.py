@@ -14,6 +14,12 @@ from tiffin.primitives.errors import Refusal
 from tiffin.rpc import contracts as c
 from tiffin.rpc.context import new_context
 from tiffin.services.payments.consumers import PaymentsConsumer
+from tiffin.services.payments.ledger import accounts
+from tiffin.services.payments.ledger.consumers import LedgerConsumer
+from tiffin.services.payments.ledger.policies import KnownPolicies
+from tiffin.services.payments.ledger.service import LedgerService
+from tiffin.services.payments.ledger.settlements import Settlements
+from tiffin.services.payments.ledger.store import LedgerStore
 from tiffin.services.payments.outcomes import Provider
 from tiffin.services.payments.payment import Payment, Wanted, start, to_contract
 from tiffin.services.payments.provider import SandboxProvider
@@ -32,7 +38,7 @@ PATIENT_S, IMPATIENT_S = 20.0, 0.3
 def payment_for(order: c.Order, suffix: str, source: str = "tok_ok", at_once: bool = True) -> Payment:
     """A payment that is on no record, to talk to a provider about."""
     now = from_text(order.placed_at)
-    wanted = Wanted(suffix, "sandbox", order.total.amount, source, at_once)
+    wanted = Wanted(suffix, "card", "sandbox", order.total.amount, source, at_once)
     return start(order, wanted, now, now, "t").payment
 
 
@@ -41,6 +47,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.orders: dict[str, c.Order] = {}
+        self.events: dict[str, list[c.OrderEvent]] = {}
         self.told: list[str] = []
         self.away = False
 
@@ -76,6 +83,9 @@ class Desk:
                 for order in orders
             ]
         )  # fmt: skip
+
+    async def timeline(self, context: c.CallContext, request: c.OrderRef) -> c.Timeline:
+        return c.Timeline(order_id=request.order_id, events=self.events.get(request.order_id, []))
 
     def put(self, order: c.Order, state: str) -> c.Order:
         self.orders[order.id] = msgspec.structs.replace(order, state=state, version=order.version + 1)
@@ -123,6 +133,9 @@ class Bench:
         self.router, self.clock, self.desk, self.inbox = router, clock, Desk(), inbox
         self._session, self._sandbox_url = session, sandbox_url
         self._services: list[PaymentsService] = []
+        self.books = LedgerStore(router)
+        self.fees = KnownPolicies(router.directory, clock)
+        self.ledger = LedgerService(self.books, Settlements(router), self.fees, clock)
         self.provider = self.provider_at(sandbox_url)
         self.payments = self.service(self.provider)
         self.impatient = self.service(self.provider_at(sandbox_url, IMPATIENT_S))
@@ -147,9 +160,19 @@ class Bench:
         nowhere = "http://127.0.0.1:9/notices"
         return SandboxProvider(self._session, self._sandbox_url, nowhere, SECRET, PATIENT_S)
 
-    def service(self, provider: Provider, at_once: bool = True) -> PaymentsService:
+    def service(
+        self, provider: Provider, at_once: bool = True, ledger: c.Ledger | None = None
+    ) -> PaymentsService:
         """Another instance, as another process has it."""
-        service = PaymentsService(self.router, self.desk, provider, self.clock, lambda: uuid4().hex, at_once)
+        service = PaymentsService(
+            self.router,
+            self.desk,
+            provider,
+            self.clock,
+            lambda: uuid4().hex,
+            at_once,
+            ledger=ledger or self.ledger,
+        )
         self._services.append(service)
         return service
 
@@ -187,6 +210,35 @@ class Bench:
         money = None if amount is None else c.Money(amount=amount, currency="EUR")
         request = c.PayOrder(order_id=order.id, source=source, key=key, amount=money)
         return await (service or self.payments).pay(self.as_customer(order), request)
+
+    async def pay_by_balance(
+        self,
+        order: c.Order,
+        service: PaymentsService | None = None,
+        amount: int | None = None,
+        key: str | None = None,
+    ) -> c.Payment:
+        money = None if amount is None else c.Money(amount=amount, currency="EUR")
+        request = c.PayOrder(order_id=order.id, method="balance", key=key, amount=money)
+        return await (service or self.payments).pay(self.as_customer(order), request)
+
+    async def owe(self, order: c.Order, amount: int) -> None:
+        """The order's customer has so much to pay with."""
+        credit, cost = accounts.credit(order.customer_id), accounts.COMPENSATION
+        postings = [c.Posting(account=cost, amount=-amount), c.Posting(account=credit, amount=amount)]
+        entry = c.EnterEntry(order_id=order.id, fact="goodwill", currency="EUR", postings=postings)
+        await self.ledger.enter(self.as_platform(), entry)
+
+    async def accounts_of(self, order: c.Order) -> dict[str, int]:
+        """What the order's customer has in each account, once the ledger has heard of everything so far."""
+        reader = LedgerConsumer(self.books, self.desk, self.fees, self.clock)  # type: ignore[arg-type]
+        await reader.handle(await self.events(order))
+        names = (accounts.credit, accounts.held, accounts.customer)
+        found: dict[str, int] = {}
+        for name in (each(order.customer_id) for each in names):
+            held = await self.books.balance(name)
+            found[name.partition(":")[0]] = sum(money.amount for money in held)
+        return found
 
     def cancel(self, order: c.Order) -> c.Order:
         order = msgspec.structs.replace(self.desk.orders[order.id], updated_at=to_text(self.clock()))

@@ -300,7 +300,7 @@ async def _lose_replies(bench: Bench, orders: int) -> None:
     assert len(done) == orders
     for order_id, expected in done.items():
         assert moved.get(order_id, []) == expected
-    lost = Counter(path.rpartition("/")[2] for path, _ in service.settlement._provider.lost)
+    lost = Counter(path.rpartition("/")[2] for path, _ in service._provider.lost)
     kept = orders - orders // 4
     assert lost == {"charges": orders, "capture": kept, "void": orders // 4, "refund": kept}
 

@@ -82,7 +82,7 @@ async def test_a_cash_order_is_credited_to_its_customer(town: Town) -> None:
     order = await town.order("completed", "cash")
     case = await town.open_case(order, "operator_decision", "operator")
     assert (case.state, case.outcome.back_to) == ("refunded", "balance")
-    assert town.till.asked == 0
+    assert town.till.back(order.id) == TOTAL, "by payments, as everything"
     assert (await town.entry(case))[f"customer:{order.customer_id}"] == TOTAL
 
 

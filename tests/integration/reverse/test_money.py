@@ -122,6 +122,7 @@ async def test_what_the_provider_gives_back_to_nobody_is_owed_to_the_customer(to
     await town.work()
     assert (await town.get(case)).state == "refunded"
     assert (await town.entry(case))[f"customer:{order.customer_id}"] == 900
+    assert (town.till.on_balance(order.id), town.till.back(order.id)) == (900, 900)
 
 
 @pytest.mark.parametrize("after", range(6))

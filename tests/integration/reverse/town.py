@@ -63,9 +63,14 @@ class Till:
             if self.back(request.order_id) + request.amount.amount > self.paid.get(request.order_id, 0):
                 raise Refusal("refund_too_large", "more than was paid")
             now = "2026-06-01T12:00:00.000Z"
+            state = "succeeded" if request.to == "balance" else self.state
+            part = c.RefundPart(
+                payment_id=f"{request.order_id}-p", amount=request.amount, state=state,
+                to="balance" if request.to == "balance" else "card",
+            )  # fmt: skip
             known = c.Refund(
                 id=f"{request.order_id}-{len(self.refunds)}", order_id=request.order_id,
-                amount=request.amount, state=self.state, parts=[], key=request.key, created_at=now,
+                amount=request.amount, state=state, parts=[part], key=request.key, created_at=now,
                 updated_at=now,
             )  # fmt: skip
             self.refunds[request.order_id, request.key] = known
@@ -80,6 +85,14 @@ class Till:
             refund.amount.amount
             for (of, _), refund in self.refunds.items()
             if of == order_id and refund.state != "failed"
+        )
+
+    def on_balance(self, order_id: str) -> int:
+        """What of an order the customer is owed now."""
+        return sum(
+            refund.amount.amount
+            for (of, _), refund in self.refunds.items()
+            if of == order_id and refund.parts[0].to == "balance"
         )
 
     def settle(self, state: str) -> None:
@@ -142,7 +155,7 @@ class Town:
             caller = self.courier if role == "courier" else None
             order = await self.market.say(order, event, role, caller)
             assert order.state == reached
-            if event == "paid":
+            if event == ("delivered" if method == "cash" else "paid"):
                 self.till.paid[order.id] = order.total.amount
         assert order.state == state
         return order

@@ -49,7 +49,10 @@ def without(fact: str) -> dict[str, Entry]:
 
 def test_an_order_whose_cases_did_what_they_said_is_clean() -> None:
     assert order_faults(order()) == []
-    credited = order(cases=[case(back_to="balance")], entries=without("refunded:p"))
+    to_balance = entry("refunded:p", ("customer:ana", -300), ("provider:clearing:balance", 300))
+    credited = order(
+        cases=[case(back_to="balance")], entries={**without("refunded:p"), "refunded:p": to_balance}
+    )
     assert order_faults(credited) == []
 
 

@@ -79,7 +79,7 @@ def check_books(sold: Sold, earlier: list[Earlier]) -> None:
     customer = books["customer:ana"]
     refunds = sum(case.outcome.refund for case in earlier)
     if called_off or sold.state in ARRIVED:
-        # paid in, refunds out (a cash order's refunds stay on the account)
+        # paid in, refunds out: to the card, or to what the customer is owed
         assert sold.paid + customer - refunds == 0
     assert sum(books.values()) == 0
     assert books["platform:revenue:commission"] >= 0 or sold.state in UNDERWAY

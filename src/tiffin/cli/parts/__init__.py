@@ -21,8 +21,8 @@ PARTS: dict[str, Open] = {
     "users": open_users,
     "restaurants": open_restaurants,
     "orders": open_orders,
-    "payments": open_payments,
     "ledger": open_ledger,
+    "payments": open_payments,
     "reverse": open_reverse,
     "webhooks": open_webhooks,
 }

@@ -39,11 +39,12 @@ async def _open_provider(ground: Ground) -> AsyncGenerator[Provider]:
 
 @asynccontextmanager
 async def open_payments(ground: Ground, peers: Peers) -> AsyncGenerator[Part]:
-    """Payments through the provider, which calls back over HTTP. Asks orders."""
+    """Payments through the provider, which calls back over HTTP, and out of balances. Asks
+    orders and the ledger."""
     async with _open_provider(ground) as provider:
         service = PaymentsService(
             ground.router, peers.orders, provider, utc_now, lambda: uuid4().hex,
-            at_once=ground.config.payments.capture == "at_once",
+            at_once=ground.config.payments.capture == "at_once", ledger=peers.ledger,
         )  # fmt: skip
 
         async def settle() -> bool:

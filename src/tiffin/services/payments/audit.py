@@ -31,13 +31,16 @@ class PaymentRow(NamedTuple):
     refunded: int
     surplus: bool
     """Given up, charged after all, and given back whole: it pays for nothing."""
+    method: str = "card"
+    to_balance: int = 0
+    """What has gone back of it, but not by its provider."""
 
 
 _GOOD = frozenset(("authorised", "capturing", "succeeded", "refunding", "refunded"))
 
 
 def differences(order: PaidOrder | None, payments: Sequence[PaymentRow]) -> list[str]:
-    """What is wrong between an order (None: there is none) and every payment tried for it by card.
+    """What is wrong between an order (None: there is none) and every payment tried for it but cash.
 
     To be asked of a platform at rest: a capture or a refund under way is a difference until it is done.
     """
@@ -51,7 +54,7 @@ def differences(order: PaidOrder | None, payments: Sequence[PaymentRow]) -> list
         for payment in payments
         if payment.amount > order.total or payment.currency != order.currency
     ]
-    wrong += [fault for payment in payments for fault in _own_faults(payment)]
+    wrong += [fault for payment in payments for fault in own_faults(payment)]
     good = sum(payment.amount for payment in payments if payment.state in _GOOD and not payment.surplus)
     taken = any(payment.state in _GOOD and not payment.surplus for payment in payments)
     if order.state == "awaiting_payment":
@@ -89,7 +92,8 @@ def cash_differences(order: PaidOrder | None, collected: Sequence[tuple[int, str
     return [f"has {has} in cash, not {wanted[0][0] if wanted else 0}"]
 
 
-def _own_faults(payment: PaymentRow) -> list[str]:
+def own_faults(payment: PaymentRow) -> list[str]:
+    """What is wrong with a payment by itself."""
     wrong: list[str] = []
     if payment.captured > payment.amount:
         wrong.append(f"payment {payment.id}: {payment.captured} captured of {payment.amount} authorised")

@@ -92,9 +92,10 @@ class Notice:
     refund_key: str | None = None
 
 
-class Provider(Protocol):
-    """Who moves the money. Every method is idempotent by the payment's id or the refund's key, has its own
-    time limit and never raises for what happens on the way: that is `NoAnswer`."""
+class Mover(Protocol):
+    """Who moves the money: a provider, or the ledger for what it keeps for customers. Every method is
+    idempotent by the payment's id or the refund's key, has its own time limit and never raises for what
+    happens on the way: that is `NoAnswer`."""
 
     name: str
     """Part of the ledger's account of what it holds for us."""
@@ -123,6 +124,10 @@ class Provider(Protocol):
     async def refund(self, payment: Payment, refund: Refund) -> RefundOutcome:
         """Give some of a charge back."""
         ...
+
+
+class Provider(Mover, Protocol):
+    """Somebody outside, who also tells by notices."""
 
     def read_notice(self, body: str, signature: str, now: datetime) -> Notice | None:
         """Check and read a notice; None if it is about nothing of ours. `Refusal`: bad_signature,
@@ -168,7 +173,7 @@ def _give_back_all(payment: Payment, edge: Edge, reference: str | None, now: dat
     key = f"{SURPLUS}:{payment.id}"
     refund = Refund(
         refund_id(payment.order_id, key), 1, payment.id, key, SURPLUS, payment.amount, "pending", None, None,
-        0, now, now, now,
+        0, now, now, now, payment.method != "card",
     )  # fmt: skip
     return replace(change, payment=replace(change.payment, refunding=payment.amount), refund=refund)
 
@@ -187,14 +192,16 @@ def begin_refund(
     now: datetime,
     check_at: datetime,
     trace: str,
+    to_balance: bool = False,
 ) -> list[Change]:
-    """The intent to give back so much of each of an order's payments, by payment id."""
+    """The intent to give back so much of each of an order's payments, by payment id: to where it came from,
+    or all of it to the customer's balance. Cash can go nowhere else."""
     changes: list[Change] = []
     for number, (payment_id, amount) in enumerate(amounts.items(), 1):
         payment = payments[payment_id]
         refund = Refund(
             refund_id(payment.order_id, key), number, payment_id, key, reason, amount, "pending", None, None,
-            1 if check_at > now else 0, check_at, now, now,
+            1 if check_at > now else 0, check_at, now, now, to_balance or payment.method != "card",
         )  # fmt: skip
         changes.append(_refund_change(payment, refund, "refund_started", amount, 0, now, trace, reason))
     return changes

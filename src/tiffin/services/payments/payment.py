@@ -17,7 +17,9 @@ SURPLUS = "charged_after_all"
 CAPTURE_AHEAD = timedelta(hours=6)
 """How long before its expiry an authorisation of a living order is captured, accepted or not."""
 
-Method = Literal["card", "cash"]
+Method = Literal["card", "balance", "cash"]
+BALANCE = "balance"
+"""The provider of what is paid out of a customer's balance, or goes back to it: the platform's own ledger."""
 
 _ID = re.compile(r"([1-9][0-9]{0,18})-[A-Za-z0-9_.]{1,32}")
 
@@ -37,7 +39,7 @@ class Payment:
     total: int
     """What the whole order costs."""
     source: str
-    """The provider's token for the customer's means of payment."""
+    """The provider's token for the customer's card; of other methods the method."""
     at_once: bool
     """Charged at once; otherwise authorised first."""
     state: State
@@ -93,6 +95,7 @@ class Wanted:
     """What a payment is to be like."""
 
     suffix: str
+    method: Method
     provider: str
     amount: int
     source: str
@@ -105,7 +108,7 @@ def start(order: c.Order, wanted: Wanted, now: datetime, check_at: datetime, tra
         id=f"{order.id}-{wanted.suffix}",
         order_id=int(order.id),
         customer_id=order.customer_id,
-        method="card",
+        method=wanted.method,
         provider=wanted.provider,
         amount=wanted.amount,
         currency=order.total.currency,
@@ -192,6 +195,7 @@ def event_of(change: Change) -> c.PaymentEvent:
         provider=payment.provider,
         refund_id=refund and refund.id,
         refund_amount=c.Money(amount=refund.amount, currency=payment.currency) if refund else None,
+        refund_provider=BALANCE if refund and refund.to_balance and payment.provider != BALANCE else None,
     )
 
 

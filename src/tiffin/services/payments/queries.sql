@@ -71,13 +71,13 @@ WITH wanted AS (
         $17::text[], $18::int[], $19::bigint[], $20::bigint[], $21::bigint[], $22::text[], $23::text[],
         $24::timestamptz[], $25::timestamptz[], $26::bigint[],
         $27::text[], $28::smallint[], $29::text[], $30::text[], $31::bigint[], $32::text[], $33::text[],
-        $34::text[], $35::int[], $36::timestamptz[], $37::timestamptz[]
+        $34::text[], $35::int[], $36::timestamptz[], $37::timestamptz[], $38::boolean[]
     ) AS w (shard, id, order_id, customer_id, method, provider, amount, currency, total, source, at_once,
             created_at, next_check_at, type, data, trace,
             state, version, captured, refunding, refunded, provider_reference, decline_reason, expires_at,
             updated_at, freed,
             refund_id, part, refund_key, refund_reason, refund_amount, refund_state, refund_failure,
-            refund_reference, refund_attempts, refund_check_at, refund_created_at)
+            refund_reference, refund_attempts, refund_check_at, refund_created_at, to_balance)
 ), changed AS (
     INSERT INTO payments.payments AS ours (
         shard, id, order_id, customer_id, method, provider, amount, currency, total, source, at_once, state,
@@ -102,18 +102,19 @@ WITH wanted AS (
     ON CONFLICT (shard, order_id) DO UPDATE SET claimed = o.claimed - excluded.claimed
 ), begun AS (
     INSERT INTO payments.refunds (
-        shard, id, part, payment_id, key, reason, amount, state, attempts, next_check_at, created_at, updated_at
+        shard, id, part, payment_id, key, reason, amount, to_balance, state, attempts, next_check_at, created_at,
+        updated_at
     )
-    SELECT shard, refund_id, part, id, refund_key, refund_reason, refund_amount, refund_state,
+    SELECT shard, refund_id, part, id, refund_key, refund_reason, refund_amount, to_balance, refund_state,
            refund_attempts, refund_check_at, refund_created_at, updated_at
     FROM wanted JOIN changed USING (id) WHERE type = 'payment.refund_started'
 ), ended AS (
     INSERT INTO payments.refunds AS r (
-        shard, id, part, payment_id, key, reason, amount, state, failure, reference, attempts, next_check_at,
-        created_at, updated_at
+        shard, id, part, payment_id, key, reason, amount, to_balance, state, failure, reference, attempts,
+        next_check_at, created_at, updated_at
     )
-    SELECT shard, refund_id, part, id, refund_key, refund_reason, refund_amount, refund_state, refund_failure,
-           refund_reference, refund_attempts, refund_check_at, refund_created_at, updated_at
+    SELECT shard, refund_id, part, id, refund_key, refund_reason, refund_amount, to_balance, refund_state,
+           refund_failure, refund_reference, refund_attempts, refund_check_at, refund_created_at, updated_at
     FROM wanted JOIN changed USING (id) WHERE refund_id IS NOT NULL AND type <> 'payment.refund_started'
     ON CONFLICT (shard, id, part) DO UPDATE SET
         state = excluded.state, failure = excluded.failure, reference = excluded.reference,
@@ -155,7 +156,7 @@ SELECT * FROM payments.refunds WHERE shard = $1 AND id = $2 ORDER BY part;
 -- The shards one by one: an array of them opens every partition (see tiffin.sharding.read_many).
 SELECT * FROM payments.payments
 WHERE shard IN ($1, $2, $3, $4, $5, $6, $7, $8) AND order_id = ANY($9::bigint[])
-  AND state IN ('authorised', 'capturing', 'succeeded') AND method = 'card';
+  AND state IN ('authorised', 'capturing', 'succeeded') AND method <> 'cash';
 
 -- name: by_ids
 SELECT * FROM payments.payments
@@ -192,13 +193,18 @@ WHERE shard = ANY($1::smallint[]) AND id = ANY($2::text[]) AND next_check_at <= 
 RETURNING *;
 
 -- name: audit_payments
--- For an auditor: every payment through a provider of some shards, ordered so that it can be read alongside
--- the orders. The state is as callers see it.
+-- For an auditor: every payment of some shards, ordered so that it can be read alongside the orders. The state is
+-- as callers see it; to_balance is what of it went back, but not by its provider.
 SELECT order_id, id, amount, currency,
        CASE WHEN refunding > 0 THEN 'refunding' WHEN captured > 0 AND refunded = captured THEN 'refunded'
             ELSE state END AS state,
-       version, captured, refunding, refunded, decline_reason IS NOT DISTINCT FROM 'charged_after_all' AS surplus
-FROM payments.payments WHERE shard = ANY($1::smallint[]) AND method = 'card'
+       version, captured, refunding, refunded, decline_reason IS NOT DISTINCT FROM 'charged_after_all' AS surplus,
+       method,
+       CASE WHEN refunded = 0 OR method = 'balance' THEN 0 ELSE coalesce((
+           SELECT sum(amount) FROM payments.refunds r
+            WHERE r.shard = p.shard AND r.id > p.order_id || '-' AND r.id < p.order_id || '.'
+              AND r.payment_id = p.id AND r.to_balance AND r.state = 'succeeded'), 0)::bigint END AS to_balance
+FROM payments.payments p WHERE shard = ANY($1::smallint[])
 ORDER BY order_id, created_at, id;
 
 -- name: audit_cash
@@ -223,7 +229,7 @@ SELECT 'order ' || o.order_id,
        format('has %s of %s claimed; its payments cover %s', o.claimed, o.total, coalesce(p.covered, 0))
   FROM payments.orders o
   LEFT JOIN (SELECT order_id, sum(amount) AS covered FROM payments.payments
-              WHERE shard = $1 AND method = 'card'
+              WHERE shard = $1 AND method <> 'cash'
                 AND state IN ('pending', 'authorised', 'capturing', 'succeeded')
                 AND decline_reason IS DISTINCT FROM 'charged_after_all' GROUP BY order_id) p USING (order_id)
  WHERE o.shard = $1 AND o.claimed <> coalesce(p.covered, 0);

@@ -31,6 +31,8 @@ class Refund:
     next_check_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    to_balance: bool
+    """The customer is owed it; otherwise it goes back to their card."""
 
     @property
     def provider_key(self) -> str:
@@ -63,6 +65,7 @@ def to_contract(parts: Sequence[Refund], currency: str) -> c.Refund:
                 amount=c.Money(amount=part.amount, currency=currency),
                 state=part.state,
                 failure=part.failure,
+                to="balance" if part.to_balance else "card",
             )
             for part in parts
         ],

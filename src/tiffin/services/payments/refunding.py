@@ -23,8 +23,8 @@ class Refunding:
     ) -> tuple[list[Refund], bool]:
         """The refund that the request's key names, and whether it has been made just now.
 
-        Refuses: payment_not_found, refund_too_large, not_refundable (cash, nothing captured),
-        currency_mismatch, idempotency_key_reused (of another amount, or out of another payment).
+        Refuses: payment_not_found, refund_too_large, not_refundable (nothing captured), currency_mismatch,
+        idempotency_key_reused (of another amount, out of another payment, or to elsewhere).
         """
         order_id = _order_of(request)
         while True:
@@ -36,7 +36,7 @@ class Refunding:
             wanted = _shares(request, payments)
             changes = begin_refund(
                 {payment.id: payment for payment in payments}, wanted, request.key, request.reason,
-                self._clock(), check_at, trace,
+                self._clock(), check_at, trace, request.to == "balance",
             )  # fmt: skip
             if await self._store.change_all(changes):
                 return [change.refund for change in changes if change.refund], True
@@ -68,6 +68,7 @@ def _order_of(request: c.RefundPayment) -> int:
 
 def _check_same(known: list[Refund], request: c.RefundPayment) -> None:
     same = sum(part.amount for part in known) == request.amount.amount
+    same = same and (request.to is None or all(part.to_balance for part in known))
     if not same or request.payment_id not in (None, known[0].payment_id):
         raise Refusal(
             "idempotency_key_reused", "this key was used for another refund", {"refund_id": known[0].id}
@@ -81,13 +82,10 @@ def _shares(request: c.RefundPayment, payments: list[Payment]) -> dict[str, int]
         raise Refusal("payment_not_found", "there is no such payment")
     if request.amount.currency != payments[0].currency:
         raise Refusal("currency_mismatch", f"it was paid in {payments[0].currency}")
-    if all(payment.method == "cash" for payment in payments):
-        raise Refusal("not_refundable", "it was paid in cash: no provider can give it back")
-    cards = [payment for payment in payments if payment.method == "card"]
-    if not any(payment.captured for payment in cards):
+    if not any(payment.captured for payment in payments):
         raise Refusal("not_refundable", "nothing has been taken")
-    shares = share_out(request.amount.amount, cards)
+    shares = share_out(request.amount.amount, payments)
     if shares is None:
-        left = {"amount": sum(payment.left for payment in cards), "currency": request.amount.currency}
+        left = {"amount": sum(payment.left for payment in payments), "currency": request.amount.currency}
         raise Refusal("refund_too_large", "there is not so much left to give back", {"left": left})
     return shares

@@ -55,6 +55,7 @@ def refund_of(row: asyncpg.Record) -> Refund:
         next_check_at=row["next_check_at"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        to_balance=row["to_balance"],
     )
 
 
@@ -78,9 +79,9 @@ def change_row(change: Change) -> tuple[object, ...]:
         change.freed,
         *(_NO_REFUND if refund is None else (
             refund.id, refund.part, refund.key, refund.reason, refund.amount, refund.state, refund.failure,
-            refund.reference, refund.attempts, refund.next_check_at, refund.created_at,
+            refund.reference, refund.attempts, refund.next_check_at, refund.created_at, refund.to_balance,
         )),
     )  # fmt: skip
 
 
-_NO_REFUND = (None,) * 11
+_NO_REFUND = (None,) * 12

@@ -9,10 +9,20 @@ from tiffin.rpc import contracts as c
 from tiffin.rpc.context import remaining_s
 from tiffin.services.payments import refund
 from tiffin.services.payments.outcomes import Outcome, Provider, Refunded, RefundFailed
-from tiffin.services.payments.payment import Payment, Wanted, order_id_of, start, to_contract
+from tiffin.services.payments.payment import (
+    BALANCE,
+    Method,
+    Payment,
+    Wanted,
+    order_id_of,
+    start,
+    to_contract,
+)
+from tiffin.services.payments.refundable import Refundable
 from tiffin.services.payments.settlement import Peers, Settlement
 from tiffin.services.payments.states import CLAIMING, Happening
 from tiffin.services.payments.store import PaymentStore
+from tiffin.services.payments.through_balance import BalanceMover
 from tiffin.sharding.router import Router
 
 FIRST_CHECK_AFTER_S = 10
@@ -31,16 +41,20 @@ class PaymentsService:
         clock: Clock,
         new_id: Callable[[], str],
         at_once: bool = False,
+        *,
+        ledger: c.Ledger,
     ) -> None:
         """`new_id` gives suffixes that never repeat: at most 32 of `A-Za-z0-9_.` `at_once`: cards are charged
-        when the customer pays; otherwise they are authorised then, and captured on acceptance."""
+        when the customer pays; otherwise they are authorised then, and captured on acceptance. `ledger` keeps
+        what customers are owed."""
         self._store = PaymentStore(router)
         self._orders = orders
         self._provider = provider
         self._clock = clock
         self._new_id = new_id
         self._at_once = at_once
-        self.settlement = Settlement(self._store, Peers(orders, provider, clock))
+        self.settlement = Settlement(self._store, Peers(orders, provider, BalanceMover(ledger, clock), clock))
+        self._refundable = Refundable(self.settlement, orders, clock)
 
     async def pay(self, context: c.CallContext, request: c.PayOrder) -> c.Payment:
         """Charge the customer. An order that payments cover already gets no more: the last one is answered,
@@ -50,7 +64,7 @@ class PaymentsService:
         if (context.caller.role, context.caller.id) != ("customer", order.customer_id):
             raise _no_such_order(request.order_id)
         _check_amount(order, request)
-        trace = context.request_id
+        trace, wanted = context.request_id, _wanted(request)
         suffix = refund.digest(request.key) if request.key else self._new_id()
         is_awaited = order.state == "awaiting_payment" and order.payment_method == "online"
         amount = request.amount.amount if request.amount else order.total.amount
@@ -58,7 +72,7 @@ class PaymentsService:
             if request.key and (known := await self._store.find(f"{order.id}-{suffix}")):
                 _check_same(known, request)
                 return await self._found_out(known, trace)
-            if is_awaited and (begun := await self._begin(order, request.source, suffix, amount, trace)):
+            if is_awaited and (begun := await self._begin(order, wanted, suffix, amount, trace)):
                 return begun
             payments = await self._store.of_order(int(order.id)) if order.payment_method == "online" else []
             claiming = [payment for payment in payments if payment.state in CLAIMING]
@@ -81,10 +95,16 @@ class PaymentsService:
         return await self._intend(context, request, "void", ("voiding", "voided"))
 
     async def refund(self, context: c.CallContext, request: c.RefundPayment) -> c.Refund:
-        """Give some of an order's money back; for operators and the platform's own parts."""
+        """Give some of an order's money back; for the platform's own parts, and for operators what an order
+        that fell has left."""
         remaining_s(context, self._clock)
         _check_may_move(context)
-        await self._take_first(request, context.request_id)
+        order_id = order_id_of(request.payment_id or f"{request.order_id}-x")
+        if order_id is None:
+            raise Refusal("payment_not_found", "there is no such payment")
+        if context.caller.role == "operator":
+            await self._refundable.check_operator(context, order_id)
+        await self._refundable.take(order_id, request.payment_id, context.request_id)
         check_at = self._clock() + timedelta(seconds=FIRST_CHECK_AFTER_S)
         parts, is_new = await self.settlement.refunding.begin(request, check_at, context.request_id)
         if is_new:
@@ -141,11 +161,12 @@ class PaymentsService:
         await self._store.close()
 
     async def _begin(
-        self, order: c.Order, source: str, suffix: str, amount: int, trace: str
+        self, order: c.Order, by: tuple[Method, str], suffix: str, amount: int, trace: str
     ) -> c.Payment | None:
-        """A new payment; None if the order has not so much left to be paid."""
-        now = self._clock()
-        wanted = Wanted(suffix, self._provider.name, amount, source, self._at_once)
+        """A new payment by method and source; None if the order has not so much left to be paid."""
+        now, (method, source) = self._clock(), by
+        provider = self._provider.name if method == "card" else BALANCE
+        wanted = Wanted(suffix, method, provider, amount, source, self._at_once)
         intent = start(order, wanted, now, now + timedelta(seconds=FIRST_CHECK_AFTER_S), trace)
         if not await self._store.start(intent):
             return None
@@ -172,15 +193,6 @@ class PaymentsService:
             raise Refusal("wrong_state", f"the payment is {payment.state}", {"state": payment.state})
         return to_contract(payment)
 
-    async def _take_first(self, request: c.RefundPayment, trace: str) -> None:
-        """What is authorised is given back by being taken first: a part of it cannot be let go."""
-        order_id = order_id_of(request.payment_id or f"{request.order_id}-x")
-        for payment in await self._store.of_order(order_id) if order_id else ():
-            if payment.state in ("authorised", "capturing") and request.payment_id in (None, payment.id):
-                begun = await self.settlement.intend(payment, "capture", trace, "to_refund")
-                if (await self.settlement.carry_out(begun, trace)).state == "capturing":
-                    raise Unavailable("payment_in_progress", "the payment is being taken; ask again")
-
     async def _take_refund_notice(
         self, refund_key: str, outcome: Outcome | RefundFailed | Refunded, trace: str
     ) -> bool:
@@ -204,8 +216,21 @@ def _check_amount(order: c.Order, request: c.PayOrder) -> None:
         raise Refusal("invalid_request", "the amount is more than nothing, and at most the order's total")
 
 
+def _wanted(request: c.PayOrder) -> tuple[Method, str]:
+    """By what to pay, and out of what."""
+    if request.method == "balance":
+        if request.source is not None:
+            raise Refusal("invalid_request", "a balance has no source: it is the customer's own")
+        return "balance", BALANCE
+    if request.source is None:
+        raise Refusal("invalid_request", "a card needs a source")
+    return "card", request.source
+
+
 def _check_same(known: Payment, request: c.PayOrder) -> None:
-    if known.source != request.source or (request.amount and request.amount.amount != known.amount):
+    if (known.method, known.source) != _wanted(request) or (
+        request.amount and request.amount.amount != known.amount
+    ):
         raise Refusal(
             "idempotency_key_reused", "this key was used for another payment", {"payment_id": known.id}
         )

@@ -15,6 +15,7 @@ from tiffin.rpc.context import new_context
 from tiffin.services.payments.outcomes import (
     Declined,
     Disagreement,
+    Mover,
     NeverArrived,
     NoAnswer,
     Outcome,
@@ -53,6 +54,7 @@ class Peers:
 
     orders: c.Orders
     provider: Provider
+    balance: Mover
     clock: Clock
 
 
@@ -63,7 +65,8 @@ class Settlement:
         self.store = store
         self.refunding = Refunding(store, peers.clock)
         self._orders = peers.orders
-        self._provider = peers.provider
+        self._movers: dict[str, Mover] = {mover.name: mover for mover in (peers.provider, peers.balance)}
+        self._balance = peers.balance
         self._clock = peers.clock
         self._told: OrderedDict[str, None] = OrderedDict()
 
@@ -167,23 +170,25 @@ class Settlement:
 
     async def carry_out(self, payment: Payment, trace: str) -> Payment:
         """Ask the provider what the payment's state wants to know, and record what it says."""
+        mover = self._mover(payment)
+        if mover is None:
+            return payment
         match payment.state:
             case "pending":
-                return await self.record(payment, await self._provider.find(payment), trace)
+                return await self.record(payment, await mover.find(payment), trace)
             case "capturing":
-                return await self.record(payment, await self._provider.capture(payment), trace)
+                return await self.record(payment, await mover.capture(payment), trace)
             case "voiding":
-                return await self.record(payment, await self._provider.void(payment), trace)
+                return await self.record(payment, await mover.void(payment), trace)
             case _:
                 return payment
 
     async def refund(self, refund: Refund, trace: str) -> None:
         """Ask the provider for a part of a refund that is on record, and record what it says."""
         payment = await self._again(refund.payment_id)
-        if payment.provider != self._provider.name:
-            _log.error("payment_of_another_provider", payment=payment.id, provider=payment.provider)
-            return
-        await self.record_refund(refund, await self._provider.refund(payment, refund), trace)
+        mover = self._balance if refund.to_balance else self._mover(payment)
+        if mover is not None:
+            await self.record_refund(refund, await mover.refund(payment, refund), trace)
 
     async def settle_due(self, limit: int) -> int:
         """Ask the provider about open payments and refunds whose time has come, up to `limit` of each a node
@@ -201,28 +206,38 @@ class Settlement:
         return len(payments) + len(refunds)
 
     async def _settle(self, payment: Payment) -> None:
-        trace = _trace(payment.id)
-        if payment.provider != self._provider.name:
-            _log.error("payment_of_another_provider", payment=payment.id, provider=payment.provider)
-        elif payment.state == "authorised":
+        trace, mover = _trace(payment.id), self._mover(payment)
+        if mover is None:
+            return
+        if payment.state == "authorised":
             await self._before_it_expires(payment, trace)
         elif payment.state == "pending":
-            outcome = await self._provider.find(payment)
+            outcome = await mover.find(payment)
             if isinstance(outcome, NeverArrived):
                 outcome = await self._after_no_arrival(payment, trace)
             await self.record(payment, outcome, trace)
         else:
             await self.carry_out(payment, trace)
 
+    def _mover(self, payment: Payment) -> Mover | None:
+        """Who moves its money; None for one made with a provider that is not configured any more."""
+        mover = self._movers.get(payment.provider)
+        if mover is None:
+            _log.error("payment_of_another_provider", payment=payment.id, provider=payment.provider)
+        return mover
+
     async def _charge(self, payment: Payment) -> Outcome:
+        mover = self._mover(payment)
+        if mover is None:
+            return NoAnswer(f"nobody to ask at {payment.provider}")
         if payment.provider_reference is None:
-            reference = await self._provider.prepare(payment)
+            reference = await mover.prepare(payment)
             if isinstance(reference, NoAnswer | Declined):
                 return reference
             if reference is not None:
                 await self.store.refer(payment, reference)
                 payment = await self._again(payment.id)
-        return await self._provider.charge(payment)
+        return await mover.charge(payment)
 
     async def _before_it_expires(self, payment: Payment, trace: str) -> None:
         """An authorisation lasts days, an order for later may rest as long: it is taken before it is lost."""

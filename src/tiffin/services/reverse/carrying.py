@@ -5,6 +5,7 @@ left lying, and acts on deadlines. An outcome that is not known is asked for aga
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import structlog
 
@@ -66,10 +67,11 @@ class Carrier:
         return len(taken) == LEASE_MAX
 
     async def credit(self, case: Case) -> Case | None:
-        """Make ready to owe the customer what could not be given back: the entry first. The case as it
-        stands if there is nothing to owe any more."""
+        """Owe the customer what the provider gives back to nobody: payments put it on their balance, the
+        ledger gets the case's entry. The case as it stands if there is nothing to owe any more."""
         if await self._is_overtaken(case):
             return await self._say(case, "overtaken")
+        await self._put_on_balance(case)
         await self._enter(case)
         return None
 
@@ -119,7 +121,7 @@ class Carrier:
 
     async def _give_money(self, case: Case) -> Case | None:
         outcome = details_of(case).outcome
-        if outcome.refund and outcome.back_to == "payment":
+        if outcome.refund:
             state, why = await self._refund(case, outcome.refund)
             if state == "pending":
                 return None
@@ -132,18 +134,27 @@ class Carrier:
         return await self._say(case, "refunded")
 
     async def _refund(self, case: Case, amount: int) -> tuple[str, str | None]:
-        request = c.RefundPayment(
-            order_id=str(case.order_id),
-            amount=c.Money(amount=amount, currency=case.currency),
-            key=case.id,
-            reason=case.kind,
-        )
         try:
-            refund = await self._payments.refund(self._context(case), request)
+            refund = await self._payments.refund(self._context(case), _asked(case, amount, case.id))
         except Refusal as refusal:
             return "failed", refusal.message
         why = next((part.failure for part in refund.parts if part.failure), None)
         return refund.state, why
+
+    async def _put_on_balance(self, case: Case) -> None:
+        """What has failed of the case's refund; all of it if it was refused."""
+        left = details_of(case).outcome.refund
+        try:
+            refund = await self._payments.refund(self._context(case), _asked(case, left, case.id))
+        except Refusal:
+            pass
+        else:
+            left = sum(part.amount.amount for part in refund.parts if part.state == "failed")
+        if left:
+            wanted = _asked(case, left, f"{case.id}:balance", "balance")
+            owed = await self._payments.refund(self._context(case), wanted)
+            if owed.state != "succeeded":
+                raise Unavailable("refund_pending", f"the balance of case {case.id} is not certain yet")
 
     async def _enter(self, case: Case) -> None:
         postings = details_of(case).outcome.postings
@@ -188,6 +199,16 @@ class Carrier:
     def _context(self, case: Case) -> c.CallContext:
         """The same request every time: whoever is asked knows it again."""
         return new_context("system", "reverse", self._clock(), request_id=f"case-{case.id}")
+
+
+def _asked(case: Case, amount: int, key: str, to: Literal["balance"] | None = None) -> c.RefundPayment:
+    return c.RefundPayment(
+        order_id=str(case.order_id),
+        amount=c.Money(amount=amount, currency=case.currency),
+        key=key,
+        reason=case.kind,
+        to=to,
+    )
 
 
 def _fact(case: Case) -> str:

@@ -24,6 +24,16 @@ def customer(customer_id: str) -> str:
     return f"customer:{customer_id}"
 
 
+def credit(customer_id: str) -> str:
+    """What a customer is owed and may pay with: their balance. The database keeps it from below zero."""
+    return f"credit:{customer_id}"
+
+
+def held(customer_id: str) -> str:
+    """What of a customer's balance is promised to payments under way."""
+    return f"held:{customer_id}"
+
+
 def restaurant(restaurant_id: str) -> str:
     """What a restaurant has earned and not been settled."""
     return f"restaurant:{restaurant_id}"

@@ -21,6 +21,8 @@ from tiffin.sharding.order_id import customer_shard
 
 DEFAULT_PROVIDER = "sandbox"
 """Whose charges those are that name no provider."""
+CASH = "cash"
+"""The provider of what couriers collect."""
 
 _CARRIED = ("order.delivered", "order.completed")
 _CHARGED = ("payment.succeeded", "payment.refund_started", "payment.refunded")
@@ -92,17 +94,18 @@ def _of_order(event: Event, order: c.OrderTerms, policies: Policies) -> Iterable
 def _of_payment(event: Event) -> Iterable[Entry]:
     """A refund tells of the charge, too: one that was given up and charged after all was never `succeeded`.
     When it was charged nobody knows, so the first event that tells of it says. Of what has been charged
-    several refunds may give something back."""
+    several refunds may give something back. Cash is entered with its delivery."""
     told = _payment_moved(event.data)
     charge = Charge(
         told.payment_id, int(told.order_id), told.customer_id or "", told.provider or DEFAULT_PROVIDER,
         told.amount.amount, told.amount.currency,
     )  # fmt: skip
     when = Moment(event.at, event.trace)
-    entries = [facts.captured(charge, when)]
+    entries = [] if charge.provider == CASH else [facts.captured(charge, when)]
     if event.type == "payment.refunded":
         amount = told.refund_amount.amount if told.refund_amount else charge.amount
-        entries.append(facts.refunded(charge._replace(amount=amount), when, told.refund_id))
+        back = charge._replace(amount=amount, provider=told.refund_provider or charge.provider)
+        entries.append(facts.refunded(back, when, told.refund_id))
     return _some(*entries)
 
 

@@ -30,6 +30,9 @@ class Ours(NamedTuple):
     """As callers see it."""
     refunding: int
     refunded: int
+    method: str = "card"
+    to_balance: int = 0
+    """What of it has gone back, but not by its provider."""
 
 
 class Entered(NamedTuple):
@@ -78,13 +81,13 @@ def match(
 ) -> list[Difference]:
     """What is wrong with one payment. `lines` None: there is no statement to compare with."""
     found = list(_ledger(ours, entered or Entered()))
-    if lines is not None:
+    if lines is not None and (ours is None or ours.method == "card" or lines):
         found += _provider(ours, lines)
     return [Difference(payment_id, *each) for each in found]
 
 
 def _ledger(ours: Ours | None, entered: Entered) -> Iterable[tuple[Kind, Fix, str]]:
-    charged = ours is not None and ours.state in _CHARGED
+    charged = ours is not None and ours.method != "cash" and ours.state in _CHARGED
     wanted = Entered(
         ours.amount if ours and charged else 0,
         ours.refunded if ours else 0,
@@ -139,13 +142,14 @@ def _provider(ours: Ours | None, lines: Sequence[Line]) -> Iterable[tuple[Kind, 
 
 def _given_back(ours: Ours, back: int, moves: str) -> Iterable[tuple[Kind, Fix, str]]:
     """What has gone back of a charge that all know of."""
-    what = f"has {ours.refunded} back and {ours.refunding} on its way here, the provider moved {moves}"
-    if back < ours.refunded:
+    refunded = ours.refunded - ours.to_balance
+    what = f"has {refunded} back and {ours.refunding} on its way here, the provider moved {moves}"
+    if back < refunded:
         yield "status_differs", "refund_at_the_provider", what
-    elif back > ours.refunded + ours.refunding:
-        yield ("duplicate" if ours.refunded else "status_differs"), "ask_a_person", what
+    elif back > refunded + ours.refunding:
+        yield ("duplicate" if refunded else "status_differs"), "ask_a_person", what
     elif ours.refunding:
-        fix: Fix = "refund_at_the_provider" if back < ours.refunded + ours.refunding else "ask_the_provider"
+        fix: Fix = "refund_at_the_provider" if back < refunded + ours.refunding else "ask_the_provider"
         yield "status_differs", fix, what
 
 

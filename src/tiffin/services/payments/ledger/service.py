@@ -59,7 +59,8 @@ class LedgerService:
         )
 
     async def enter(self, context: c.CallContext, request: c.EnterEntry) -> c.Entry:
-        """Enter a fact that no event tells of, once. `Refusal`: invalid_request, entry_differs."""
+        """Enter a fact that no event tells of, once. `Refusal`: invalid_request, entry_differs,
+        insufficient_balance."""
         self._for_staff(context)
         if request.fact.partition(":")[0] in TOLD_BY_EVENTS:
             raise Refusal("invalid_request", f"{request.fact} is entered by the ledger itself")
@@ -74,7 +75,8 @@ class LedgerService:
         return await self._enter(entry)
 
     async def reverse(self, context: c.CallContext, request: c.ReverseEntry) -> c.Entry:
-        """Undo an entry by its opposite, once. `Refusal`: entry_not_found, invalid_request."""
+        """Undo an entry by its opposite, once. `Refusal`: entry_not_found, invalid_request,
+        insufficient_balance."""
         self._for_staff(context)
         order_id = _order_id(request.order_id)
         entry = await self._store.entry(ids.customer_shard(order_id), str(order_id), request.fact)

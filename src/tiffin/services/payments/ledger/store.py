@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 
 import asyncpg
 
+from tiffin.primitives.errors import Refusal
 from tiffin.primitives.money import Money
 from tiffin.services.payments.ledger import accounts
 from tiffin.services.payments.ledger.dues import Due
@@ -47,12 +48,20 @@ class LedgerStore:
         return done
 
     async def enter_and_tell(self, entry: Entry, data: str) -> bool:
-        """Enter a fact that no event has told, with the event that tells of it. False: it stands already."""
-        rows = await self._router.write(
-            "customer",
-            entry.shard,
-            lambda node: node.fetch(QUERIES["enter"], [_entering(entry)], "entry.made", data),
-        )
+        """Enter a fact that no event has told, with the event that tells of it. False: it stands already.
+
+        `Refusal("insufficient_balance")` if it takes more of a customer's balance than there is.
+        """
+        try:
+            rows = await self._router.write(
+                "customer",
+                entry.shard,
+                lambda node: node.fetch(QUERIES["enter"], [_entering(entry)], "entry.made", data),
+            )
+        except asyncpg.CheckViolationError as error:
+            if error.constraint_name != "balances_no_overdraft":
+                raise
+            raise Refusal("insufficient_balance", "the customer is not owed so much") from error
         return bool(rows)
 
     async def entry(self, shard: int, subject: str, fact: str) -> Entry | None:

@@ -14,12 +14,12 @@ CREATE TABLE payments.payments (
     id text COLLATE "C" NOT NULL,       -- <order id>-<suffix>; the provider's idempotency key
     order_id bigint NOT NULL,
     customer_id text NOT NULL,
-    method text NOT NULL,               -- card, cash
+    method text NOT NULL,               -- card, balance, cash
     provider text NOT NULL,
     amount bigint NOT NULL CHECK (amount >= 0),  -- minor units
     currency text NOT NULL,
     total bigint NOT NULL,              -- of the whole order
-    source text NOT NULL,               -- the provider's token, never a card number
+    source text NOT NULL,               -- the provider's token, never a card number; or the method
     at_once boolean NOT NULL,           -- charged at once; otherwise authorised first
     state text NOT NULL,
     version int NOT NULL CHECK (version > 0),
@@ -49,6 +49,7 @@ CREATE TABLE payments.refunds (
     key text NOT NULL,                  -- the caller's
     reason text,
     amount bigint NOT NULL CHECK (amount >= 0),
+    to_balance boolean NOT NULL,        -- the customer is owed it; otherwise it goes back to the card
     state text NOT NULL,                -- pending, succeeded, failed
     failure text,
     reference text,                     -- the provider's own name for it

@@ -66,6 +66,16 @@ CREATE TABLE ledger.balances (
     PRIMARY KEY (shard, account, currency)
 ) WITH (fillfactor = 70);
 
+-- What customers are owed, and may pay with, is never less than nothing. Not a CHECK: that would be asked of the
+-- row that an upsert proposes, which is what it adds or takes away, and not of what it leaves.
+CREATE FUNCTION ledger.refuse_overdraft() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% would be %', NEW.account, NEW.amount
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'balances_no_overdraft';
+END $$;
+CREATE TRIGGER no_overdraft AFTER INSERT OR UPDATE ON ledger.balances
+    FOR EACH ROW WHEN (NEW.amount < 0 AND NEW.account LIKE 'credit:%') EXECUTE FUNCTION ledger.refuse_overdraft();
+
 -- What entries owe restaurants and couriers, where each of them lives: a line an entry, kept by a reader of the
 -- log. A line is in one settlement at the most.
 CREATE TABLE ledger.dues (
