@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 from pamqp import commands
 
-from event_transports import Running
 from tiffin.events.consumer import Consumer
 from tiffin.events.rabbitmq import inflow, names, relay, runner
 from tiffin.events.rabbitmq.connection import Connection
@@ -23,6 +22,7 @@ class Process:
     """A runner or a relay at work."""
 
     def __init__(self, runner: BrokerRunner | Relay) -> None:
+        self.runner = runner
         self._task = asyncio.create_task(runner.run())
 
     async def stop(self) -> None:
@@ -55,7 +55,7 @@ class RabbitMqTransport:
             await relay.kill()
 
     @asynccontextmanager
-    async def consuming(self, consumer: Consumer) -> AsyncGenerator[Running]:
+    async def consuming(self, consumer: Consumer) -> AsyncGenerator[Process]:
         """One process with this consumer."""
         consumer = self.carried(consumer)
         self._consumers[consumer.name] = consumer

@@ -131,7 +131,7 @@ class Connection(asyncio.Protocol):
         """Take leave. Never raises, never takes long."""
         with suppress(Lost):
             if not self.lost.done() and not self.blocked:  # who blocks does not read
-                self.write(marshal(commands.Connection.Close(200, "bye"), 0))
+                self.write(marshal(commands.Connection.Close(200, "bye", 0, 0), 0))
                 async with self._asking:
                     await self._expect(commands.Connection.CloseOk, 1.0)
         self.abort("closed")

@@ -76,7 +76,7 @@ class Seat(ConsumerRunner):
         self._came = asyncio.Event()
         self._binding: object | None = None
         """What it keeps messages of; None: it does not."""
-        self._listening = False
+        self.listening = False
         """It goes by what it keeps."""
         self._floor = Cursor(0, 0, 1)
         """Where the log was left."""
@@ -100,7 +100,7 @@ class Seat(ConsumerRunner):
         self._inflow.done(self._binding, [kept.tag for kept in self._kept])
         self._kept.clear()
         self._came.set()
-        self._binding, self._listening = None, False
+        self._binding, self.listening = None, False
         self.caught_up = not self.leads.is_set()
 
     async def _lead(self) -> Connection:
@@ -119,7 +119,7 @@ class Seat(ConsumerRunner):
     async def _advance(self, connection: Connection, cursor: Cursor) -> Cursor:
         self._busy_since_s = asyncio.get_running_loop().time()
         try:
-            if not self._listening:
+            if not self.listening:
                 return await self._read(connection, cursor)
             if not self._kept:
                 self._busy_since_s = None
@@ -157,7 +157,7 @@ class Seat(ConsumerRunner):
         if self.caught_up and binding is not None and binding is self._binding:
             self._floor = cursor
             self._last.clear()
-            self._listening = True
+            self.listening = True
         elif batch.oldest_at is None:
             await self._measure(connection, cursor)
             await self._waiting.wait()
@@ -236,6 +236,11 @@ class BrokerRunner:
         self._inflow = Inflow(consumer, url)
         kept_max = max(1, (PREFETCH_BATCHES if consumer.batches else PREFETCH) // len(nodes))
         self._first, *self._others = [Seat(consumer, node, clock, self._inflow, kept_max) for node in nodes]
+
+    @property
+    def listening(self) -> bool:
+        """Whether every node's events come out of the queue now, and none out of the log."""
+        return all(seat.listening for seat in (self._first, *self._others))
 
     async def run(self) -> None:
         """For ever. Ends by cancellation; batches being delivered may end, as in `ConsumerRunner`."""
