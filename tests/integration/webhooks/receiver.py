@@ -44,8 +44,8 @@ class Receiver:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls) -> AsyncIterator["Receiver"]:
-        """Listens on a free port of 127.0.0.1."""
+    async def open(cls, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator["Receiver"]:
+        """Listens there; port 0 is any free one."""
         app = web.Application()
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         receiver = cls("")
@@ -60,9 +60,9 @@ class Receiver:
 
         app.router.add_route("*", "/{path:.*}", take)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, host, port)
         await site.start()
-        receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+        receiver.url = f"http://{host}:{runner.addresses[0][1]}/hook"
         try:
             yield receiver
         finally:

@@ -169,6 +169,28 @@ async def test_many_events_of_many_orders_come_in_order_of_each(till: Till, rece
         ]
 
 
+async def test_what_came_while_its_first_was_being_tried_waits_for_it(till: Till, receiver: Receiver) -> None:
+    restaurant = till.new_id("al-dente")
+    await till.endpoint(receiver, restaurant)
+    order = till.order(restaurant)
+    receiver.answer = says(500)
+    await till.happen(restaurant, 2, order)
+    await till.send()
+    for node in till.router.nodes:  # as if it had not known that it would have to wait
+        await node.execute(
+            "UPDATE webhooks.queue SET due_at = $2 WHERE key = $1 AND version = 2",
+            f"order:{order}",
+            till.clock(),
+        )
+        await node.execute("UPDATE webhooks.lanes SET due_at = $1", till.clock())
+    await till.send()
+    assert receiver.ids == [f"order:{order}:1"]
+    receiver.answer = ok
+    till.clock.advance(10)
+    await till.send()
+    assert receiver.ids == [f"order:{order}:{version}" for version in (1, 1, 2)]
+
+
 async def test_killed_between_sending_and_noting_the_same_id_is_sent_again(
     till: Till, receiver: Receiver
 ) -> None:

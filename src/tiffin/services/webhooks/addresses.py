@@ -1,5 +1,6 @@
 """Which addresses may be called: public ones, and those the configuration allows. Pure."""
 
+import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -8,6 +9,9 @@ from yarl import URL
 from tiffin.primitives.errors import Refusal
 
 Network = IPv4Network | IPv6Network
+
+URL_MAX = 1000
+_NAME = re.compile(r"[A-Za-z0-9_.-]+\Z")
 
 _NOT_PUBLIC = tuple(
     map(
@@ -78,12 +82,14 @@ def check_url(text: str, allowed: Allowed) -> str:
         raise _refused("only https is called")
     if url.user is not None or url.password is not None or url.fragment:
         raise _refused("no user, password or fragment")
-    if not text.isprintable() or " " in text:
+    if not text.isprintable() or " " in text or not (_is_address(host) or _NAME.match(url.raw_host or "")):
         raise _refused("a character that cannot be in an address")
     if (_is_address(host) and not allowed.has(host)) or (_is_local(host) and allowed.is_empty):
         raise _refused("this address is not public")
     if _is_number(host) and not _is_address(host):
         raise _refused("a number is no host: write it as 192.0.2.1")
+    if len(str(url)) > URL_MAX:
+        raise _refused(f"longer than {URL_MAX} characters, as it is sent")
     return str(url)
 
 
