@@ -1,8 +1,9 @@
 """The limits of the IDL, for what came over Thrift: exactly the checks that JSON gets at the gateway.
 
-The C codec knows types only. What it finds is read by msgspec into the types that JSON is read into at the
-gateway, so every limit there is (pattern, length, bounds, one of, items) holds for whoever calls. What JSON
-cannot say at all shows in the value written as JSON: NUL is an escape there, and what is no number is null.
+This is the last word on whatever the quick question of `bounds.py` did not say yes to. The C codec knows
+types only. What it finds is read by msgspec into the types that JSON is read into at the gateway, so every
+limit there is (pattern, length, bounds, one of, items) holds for whoever calls. What JSON cannot say at all
+shows in the value written as JSON: NUL is an escape there, and what is no number is null.
 """
 
 import math

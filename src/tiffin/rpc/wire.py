@@ -4,14 +4,16 @@ Any Apache Thrift client or server speaks this. `services` has every method of e
 writes and reads its calls and answers. Apache Thrift's C codec fills the contracts' structs directly; it ends
 at 64 levels of nesting, and never allocates for more elements than the frame has bytes.
 
-What a caller sends is checked as the gateway checks JSON (`checks.py`).
+What a caller sends is checked as the gateway checks JSON: by a quick question (`bounds.py`) and, if that says
+no, by msgspec, who knows what is wrong (`checks.py`).
 
 Names on the wire are `Orders:get` (as TMultiplexedProtocol writes them, so that a call which reaches the
 wrong service is an unknown method there) or plain `get`.
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from importlib import import_module
 from io import BytesIO
 from typing import Any, NamedTuple, NoReturn, cast
@@ -20,8 +22,9 @@ import msgspec
 
 from tiffin.primitives.errors import CODES, Refusal, Unavailable
 from tiffin.rpc import contracts
+from tiffin.rpc.bounds import within_bounds
 from tiffin.rpc.checks import checked
-from tiffin.rpc.specs import spec_of, struct_spec, unchecked
+from tiffin.rpc.specs import StructSpec, spec_of, struct_spec, unchecked
 
 CALL, REPLY, EXCEPTION = 1, 2, 3
 
@@ -126,7 +129,7 @@ class MethodWire:
         self.wire_name = f"{service}:{method.name}".encode()
         self._call_head = _header(CALL, self.wire_name)
         self._reply_head = _header(REPLY, method.name.encode())
-        arguments = msgspec.defstruct(
+        arguments: Any = msgspec.defstruct(
             f"{service}_{method.name}_arguments",
             [("context", contracts.CallContext), ("request", method.request)],
             kw_only=True,
@@ -136,7 +139,6 @@ class MethodWire:
         self._call_spec = _spec(
             arguments, {1: ("context", contracts.CallContext), 2: ("request", method.request)}
         )
-        self._call_fields = unchecked(self._call_spec)
         self._result = spec_of(method.result)
         parts = {
             0: ("success", method.result),
@@ -152,9 +154,22 @@ class MethodWire:
 
     def decode_call(self, payload: bytes, body_at: int) -> tuple[contracts.CallContext, Any]:
         """Context and request of a call. `Unreadable`; `Refusal` ("invalid_request") if past a limit."""
-        fields = _read(payload, body_at, self._call_fields)
-        arguments: Any = checked(fields, self._arguments, payload)
+        try:
+            arguments: Any = _read(payload, body_at, self._call_spec)
+        except Unreadable:  # for want of a field that must be there, it may be
+            arguments = None
+        if arguments is None or not self._within_bounds(arguments):
+            fields = _read(payload, body_at, self._call_fields)
+            arguments = checked(fields, self._arguments, payload)
         return arguments.context, arguments.request
+
+    @cached_property
+    def _within_bounds(self) -> Callable[[Any], bool]:
+        return within_bounds(self._arguments)
+
+    @cached_property
+    def _call_fields(self) -> StructSpec:
+        return unchecked(self._call_spec)
 
     def encode_result(self, sequence_id: int, result: msgspec.Struct) -> bytes:
         """A framed answer."""
