@@ -92,9 +92,33 @@ async def _employ(town: Town, tenant: Tenant) -> None:
     till = {"role": "restaurant", "subject": restaurant, "label": f"{tenant.private} till"}
     key = await _done(await town.ask(kitchen, "POST", "/v1/api-keys", till))
     tenant.ids["key_id"] = [key["about"]["key_id"]]
+    await _listen(town, tenant)
     phone = {"phone": tenant.ids["phone"][0]}
     started = await _done(await town.ask(None, "POST", "/v1/sign-in/codes", phone))
     tenant.ids["sign_in_id"] = [started["sign_in_id"]]
+
+
+async def _listen(town: Town, tenant: Tenant) -> None:
+    """A system of the restaurant's that is called about nothing that happens here, a test delivery to it, and
+    a partner's that it lets. Nobody answers; so that its log stays as it is the endpoint is disabled."""
+    kitchen, restaurant = tenant.who("restaurant"), tenant.subjects["restaurant"]
+    hook = {"url": f"https://{tenant.private}.invalid/hook", "types": ["settlement.paid"]}
+    made = await _done(await town.ask(kitchen, "POST", f"/v1/restaurants/{restaurant}/webhooks", hook))
+    endpoint = f"/v1/webhook-endpoints/{made['about']['endpoint_id']}"
+    ping = await _done(await town.ask(kitchen, "POST", f"{endpoint}/ping"))
+    await _done(await town.ask(kitchen, "PUT", endpoint, {**hook, "enabled": False}))
+    delivery = f"{endpoint}/deliveries/{ping['delivery_id']}"
+
+    async def is_over() -> bool:
+        return (await town.get(kitchen, delivery))["state"] == "failed"
+
+    await eventually(is_over, "what waited for the endpoint has failed")
+    partner = f"{tenant.private}-partner"
+    await _done(await town.ask(OPERATOR, "POST", f"/v1/partners/{partner}/webhooks", hook))
+    await _done(await town.ask(kitchen, "PUT", f"/v1/restaurants/{restaurant}/partners/{partner}"))
+    tenant.ids["endpoint_id"] = [made["about"]["endpoint_id"]]
+    tenant.ids["delivery_id"] = [ping["delivery_id"]]
+    tenant.ids["partner_id"] = [partner]
 
 
 def _digits(name: str) -> str:

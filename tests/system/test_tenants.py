@@ -47,6 +47,7 @@ NAMED = {
     ("GET /v1/cases", "cursor"): "a place in the caller's own list",
     ("GET /v1/restaurants/{restaurant_id}/cases", "cursor"): "a place in the caller's own list",
     ("GET /v1/orders", "cursor"): "a place in the caller's own list",
+    ("GET /v1/webhook-endpoints/{endpoint_id}/deliveries", "cursor"): "a place in the caller's own list",
     ("GET /v1/restaurants/{restaurant_id}/orders", "cursor"): "a place in the caller's own list",
 }
 """Ids that callers make up within what is theirs: another's is as good as any."""
@@ -54,6 +55,8 @@ NAMED = {
 ANYBODYS = {
     ("POST /v1/orders", "restaurant_id"): "anybody may order anywhere",
     ("POST /v1/sign-in/codes", "phone"): "whoever has the phone gets the code, whoever asks for it",
+    ("PUT /v1/restaurants/{restaurant_id}/partners/{partner_id}", "partner_id"): "anybody may let it",
+    ("DELETE /v1/restaurants/{restaurant_id}/partners/{partner_id}", "partner_id"): "or no longer",
 }
 """Ids of others that one is meant to use."""
 
@@ -92,6 +95,8 @@ FILL: Mapping[str, Any] = {
     "for_minutes": 0,
     "delivery_fee": FEE,
     "special_days": [],
+    "url": "https://nobody.invalid/hook",
+    "types": ["settlement.paid"],
 }
 
 ROLES = ("customer", "restaurant", "courier")
