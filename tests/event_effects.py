@@ -46,7 +46,7 @@ class Effects:
 
     def __init__(self, node: Node, name: str, *, marked: bool = True) -> None:
         self._node = node
-        self._name = name
+        self.name = name
         self._marked = marked
         self.poison: set[Id] = set()
         self.before: Callable[[Sequence[Event]], Awaitable[object]] | None = None
@@ -63,27 +63,28 @@ class Effects:
         if self.poison and (bad := self.poison.intersection(ids_of(events))):
             raise Poison(f"cannot take {sorted(bad)[0]}")
         async with self._node.transaction() as connection:
-            await self._add(connection, events)
+            fresh = await unmarked(connection, self.name, events) if self._marked else events
+            await self.note(connection, fresh)
         if self.between is not None:
             await self.between(events)
 
     async def ids(self) -> list[Id]:
         """Every effect, in order."""
         rows = await self._node.fetch(
-            "SELECT key, version FROM effects WHERE consumer = $1 ORDER BY number", self._name
+            "SELECT key, version FROM effects WHERE consumer = $1 ORDER BY number", self.name
         )
         return [(row["key"], row["version"]) for row in rows]
 
     async def counts(self) -> tuple[int, int]:
         """How many effects, and of how many events."""
-        row = await self._node.fetchrow(_COUNT, self._name)
+        row = await self._node.fetchrow(_COUNT, self.name)
         assert row is not None
         return row["effects"], row["events"]
 
-    async def _add(self, connection: Connection, events: Sequence[Event]) -> None:
-        fresh = await unmarked(connection, self._name, events) if self._marked else events
+    async def note(self, connection: Connection, events: Sequence[Event]) -> None:
+        """The effect itself."""
         await connection.execute(
-            _ADD, self._name, [event.key for event in fresh], [event.version for event in fresh]
+            _ADD, self.name, [event.key for event in events], [event.version for event in events]
         )
 
 

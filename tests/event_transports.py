@@ -45,9 +45,14 @@ class _RunningTask:
         await asyncio.wait([self._task])
 
     async def kill(self) -> None:
-        while not self._task.done():
-            self._task.cancel()
-            await asyncio.sleep(0)
+        await kill(self._task)
+
+
+async def kill(task: "asyncio.Task[None]") -> None:
+    """End a runner wherever it is, without letting it finish its batch."""
+    while not task.done():
+        task.cancel()
+        await asyncio.sleep(0)
 
 
 class LogTransport:

@@ -115,9 +115,15 @@ def _table(found: list[tuple[Node, Letter]]) -> Table:
     table.add_column("reason", overflow="fold")
     for node, letter in found:
         table.add_row(
-            _named(letter), letter.event.type, f"{letter.consumer} on {node.name}", letter.state,
-            f"{letter.tries:,}", f"{letter.last_failed_at:%m-%d %H:%M:%S}", letter.restaurant_id or "", Text(letter.reason),
-        )  # fmt: skip
+            _named(letter),
+            letter.event.type,
+            f"{letter.consumer} on {node.name}",
+            letter.state,
+            f"{letter.tries:,}",
+            f"{letter.last_failed_at:%m-%d %H:%M:%S}",
+            letter.restaurant_id or "",
+            Text(letter.reason),
+        )
     return table
 
 

@@ -12,10 +12,10 @@ def parse_moment(text: str, now: datetime) -> datetime:
 
     `ValueError` with a message for people if it is neither.
     """
-    if ago := _AGO.fullmatch(text):
-        return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     try:
+        if ago := _AGO.fullmatch(text):
+            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         moment = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise ValueError(f"{text} is no moment: write 2026-11-22T10:00Z, or 2h for two hours ago") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,20 +1,27 @@
 """Days of the log go when they are old and everybody has read them; never before."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from event_transports import kill
 from log_bench import append, days, log_node, make_old_day, read_until, today, until
 from manual_clock import ManualClock
 from tiffin.events import retention
 from tiffin.events.consumer import Consumer
+from tiffin.events.dead_letters import DeadLetters, failed
+from tiffin.events.event import Event
+from tiffin.events.inbox import unmarked
 from tiffin.events.reader import QUERIES, Cursor
 from tiffin.events.retention import keep_days
 from tiffin.events.runner import ConsumerRunner
 from tiffin.primitives.errors import Unavailable
 from tiffin.storage.embedded import EmbeddedServer
 from tiffin.storage.node import Node
+
+EPOCH = date(1970, 1, 1)
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
 async def stand(log: Node, consumer: str, cursor: Cursor) -> None:
@@ -79,8 +86,59 @@ async def test_a_consumer_that_has_not_handled_anything_yet_keeps_everything(
     await reached.wait()
     assert await keep_days(log, 30) == []
     assert old in await days(log)
-    task.cancel()
-    await asyncio.wait([task])
+    await kill(task)
+
+
+async def mark(log: Node, days_ago: int, key: str) -> list[Event]:
+    event = Event(1, 1, (today() - EPOCH).days - days_ago, "customer", 0, "order", key, 1, "", "", NOON, "")
+    async with log.transaction() as connection:
+        return await unmarked(connection, "test.marks", [event])
+
+
+async def test_marks_are_kept_longer_than_their_events(log: Node) -> None:
+    for ago in range(34, 40):
+        await log.execute(
+            f"CREATE TABLE log.inbox_{today() - timedelta(days=ago):%Y%m%d} PARTITION OF log.inbox FOR VALUES"
+            f" FROM ('{today() - timedelta(days=ago)}') TO ('{today() - timedelta(days=ago - 1)}')"
+        )
+    for ago in (38, 37, 31, 20, 1, 0):
+        assert await mark(log, ago, f"{ago}") != []
+    await keep_days(log, 30)
+    assert [ago for ago in (38, 37, 31, 20, 1, 0) if await mark(log, ago, f"{ago}") == []] == [
+        37,
+        31,
+        20,
+        1,
+        0,
+    ]
+
+
+async def test_marks_of_a_day_that_the_log_still_has_are_kept_however_old(log: Node) -> None:
+    await make_old_day(log, 40, "40")
+    _, cursor = await read_until(log, 1)
+    await stand(log, "test.slow", cursor)
+    await mark(log, 41, "41")
+    await mark(log, 48, "48")
+    await keep_days(log, 30)
+    assert await mark(log, 41, "41") == []
+    assert await mark(log, 48, "48") != []
+
+
+async def test_letters_that_were_settled_long_ago_are_forgotten_and_open_ones_never(log: Node) -> None:
+    await append(log, "1", "2", "3")
+    events, _ = await read_until(log, 3)
+    letters = DeadLetters("test.letters", log)
+    await letters.bury([failed(event, ValueError(), 5) for event in events], NOON)
+    await log.execute(
+        "UPDATE log.dead_letters SET state = 'discarded', settled_at = now() - make_interval(days => $1)"
+        " WHERE key = '1'", 31,
+    )  # fmt: skip
+    await log.execute("UPDATE log.dead_letters SET state = 'discarded', settled_at = now() WHERE key = '2'")
+    await keep_days(log, 30)
+    assert [row["key"] for row in await log.fetch("SELECT key FROM log.dead_letters ORDER BY 1")] == [
+        "2",
+        "3",
+    ]
 
 
 async def test_two_processes_may_keep_days_at_once(log: Node) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from prometheus_client import REGISTRY
 
+from event_transports import kill
 from log_bench import append, leaders, terminate, transaction, until
 from manual_clock import ManualClock
 from tcp_proxy import TcpProxy
@@ -67,13 +68,6 @@ async def running(handler: Handler, node: Node, clock: ManualClock) -> AsyncGene
             yield task
     finally:
         await kill(task)
-
-
-async def kill(task: asyncio.Task[None]) -> None:
-    """End a runner wherever it is, without letting it finish its batch."""
-    while not task.done():
-        task.cancel()
-        await asyncio.sleep(0)
 
 
 def fail() -> None:

@@ -1,0 +1,52 @@
+"""Consumers killed with effects, marks and cursors in every state: nothing is lost, nothing doubled."""
+
+import asyncio
+import sys
+from collections import Counter
+
+import pytest
+
+import event_victim
+from event_effects import Effects, append_ids, doubled, order_ids
+from tiffin.events.runner import backlog
+from tiffin.storage.node import Node
+
+NAME = "test.victim"
+EVENTS_A_ROUND = 8
+
+
+async def killed_by_the_system(log: Node, kills: int) -> None:
+    effects = Effects(log, NAME)
+    await effects.make()
+    ids = order_ids(2 * kills * EVENTS_A_ROUND, 1)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, event_victim.__file__, log.url, NAME,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    ends: Counter[str] = Counter()
+    appended = number = 0
+    while ends["killed"] < kills or await backlog(log, NAME):
+        if ends["killed"] < kills:
+            await append_ids(log, ids[appended : appended + EVENTS_A_ROUND])
+            appended += EVENTS_A_ROUND
+        process.stdin.write(b"%d\n" % number)
+        ends[(await process.stdout.readline()).decode().strip()] += 1
+        number += 1
+        assert ends["failed"] == 0
+    process.stdin.close()
+    assert await process.wait() == 0
+    found = await effects.ids()
+    assert doubled(found) == []
+    assert sorted(found) == sorted(ids[:appended])
+    print(dict(ends), f"{appended} events")
+
+
+async def test_killed_at_every_step_twenty_times_nothing_is_lost_or_doubled(log: Node) -> None:
+    await killed_by_the_system(log, 20)
+
+
+@pytest.mark.soak
+async def test_killed_at_every_step_two_thousand_times_nothing_is_lost_or_doubled(log: Node) -> None:
+    await killed_by_the_system(log, 2_000)
