@@ -40,10 +40,12 @@ check: $(DEVELOPMENT)
 	$(BIN)/python -m tiffin.rpc.stub --check
 	$(BIN)/python -m tiffin.rpc.compatible
 	$(BIN)/python -m tiffin.gateway.compatible
+	$(BIN)/python -m tiffin.gateway.compatible_events
 
 release-idl: $(DEVELOPMENT)  # with every release: what it promised is what the next ones are compared with
 	$(BIN)/python -m tiffin.rpc.compatible --release
 	$(BIN)/python -m tiffin.gateway.compatible --release
+	$(BIN)/python -m tiffin.gateway.compatible_events --release
 
 lock:  # needs uv
 	for of in "build requirements.lock" "dev requirements-dev.lock"; do set -- $$of; \

@@ -1,9 +1,11 @@
 """A restaurant's system is called by a whole platform, also by one that was killed while it called."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import jsonschema
 import pytest
 from aiohttp import web
 from standardwebhooks import Webhook
@@ -35,6 +37,18 @@ async def register(town: Town, restaurant: str, url: str) -> Any:
     return answer.json
 
 
+async def is_as_documented(town: Town) -> None:
+    """Every event of the log is as the platform's own document says."""
+    document = (await town.ask(None, "GET", "/asyncapi.json")).json
+    async with database(town.process) as node:
+        events = await node.fetch("SELECT type, data FROM log.events")
+    assert {"order.placed", "order.completed", "payment.collected"} <= {event["type"] for event in events}
+    for event in events:
+        schema = {**document, "$ref": f"#/components/schemas/{event['type']}"}
+        found = jsonschema.Draft202012Validator(schema).iter_errors(json.loads(event["data"]))
+        assert [error.message for error in found] == [], event["type"]
+
+
 async def test_a_restaurants_system_hears_all_of_its_orders_in_order_though_the_platform_is_killed(
     town: Town,
 ) -> None:
@@ -54,6 +68,8 @@ async def test_a_restaurants_system_hears_all_of_its_orders_in_order_though_the_
         assert receiver.ids == wanted
         told = [Webhook(created["secret"]).verify(each.body, each.headers) for each in receiver.requests]
         assert [(each["version"], each["type"], each["to_state"]) for each in told] == timeline
+
+        await is_as_documented(town)
 
         killed = asyncio.Event()
 

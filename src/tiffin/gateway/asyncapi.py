@@ -68,14 +68,17 @@ RESTAURANTS_HEAR = frozenset(
 """What webhooks of restaurants and partners may be told of."""
 
 CLOUDEVENTS: Mapping[str, tuple[str, str]] = {
-    "id": ("`stream:key:version`: the same event has the same id.", "order:1048577:3"),
-    "type": ("The event's type, and the routing key.", "order.accepted"),
-    "source": ("The log it is from.", "/tiffin/north"),
-    "subject": ("The order, payment, person, entry, settlement or case.", "1048577"),
-    "time": ("When it happened, RFC 3339.", "2026-12-25T12:00:00.000Z"),
-    "specversion": ("1.0", "1.0"),
+    "specversion": ("Of CloudEvents.", "1.0"),
+    "id": ("`stream/key/version`: an event that comes again has the same.", "order/1048577/3"),
+    "source": ("The stream it is of.", "/tiffin/order"),
+    "type": ("What has happened; the routing key, too.", "order.accepted"),
+    "time": ("When, RFC 3339.", "2026-12-25T12:00:00+00:00"),
+    "subject": ("To which order, payment, person, entry, settlement or case.", "1048577"),
+    "version": ("The how-manieth event of that subject it is.", "3"),
+    "trace": ("The request that made it.", "my-request-1"),
 }
-"""Attributes that a message on the broker has as headers, with what they say and an example."""
+"""Attributes that a message on the broker has as headers, with what they say and an example. It has more of
+them, which are for the platform's own consumers."""
 
 _REF = "#/components/schemas/{name}"
 EXCHANGE = "tiffin.events"
