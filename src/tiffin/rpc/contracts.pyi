@@ -87,6 +87,24 @@ class AccountBalance(msgspec.Struct, kw_only=True):
     account: str
     balances: list[Money]
 
+class HoldingsOf(msgspec.Struct, kw_only=True):
+    party: str
+
+class Holdings(msgspec.Struct, kw_only=True):
+    party: str
+    accounts: list[AccountBalance]
+
+class RecordCash(msgspec.Struct, kw_only=True):
+    courier_id: str
+    amount: Money
+    reference: str
+
+class RecordProviderPayout(msgspec.Struct, kw_only=True):
+    provider: str
+    amount: Money
+    fees: int | None = None
+    reference: str
+
 class Settlement(msgspec.Struct, kw_only=True):
     id: str
     party: str
@@ -108,6 +126,10 @@ class SettlementRef(msgspec.Struct, kw_only=True):
 
 class SettlementStatement(msgspec.Struct, kw_only=True):
     settlement: Settlement
+    csv: str
+
+class SettlementsCsv(msgspec.Struct, kw_only=True):
+    party: str
     csv: str
 
 class RecordPayout(msgspec.Struct, kw_only=True):
@@ -1080,6 +1102,10 @@ class Ledger(Protocol):
     async def enter(self, context: CallContext, request: EnterEntry) -> Entry: ...
     async def reverse(self, context: CallContext, request: ReverseEntry) -> Entry: ...
     async def fees(self, context: CallContext, request: FeesOf) -> OrderFees: ...
+    async def holdings(self, context: CallContext, request: HoldingsOf) -> Holdings: ...
+    async def record_cash(self, context: CallContext, request: RecordCash) -> Entry: ...
+    async def record_provider_payout(self, context: CallContext, request: RecordProviderPayout) -> Entry: ...
+    async def settlements_csv(self, context: CallContext, request: SettlementsOf) -> SettlementsCsv: ...
     async def list_settlements(self, context: CallContext, request: SettlementsOf) -> SettlementList: ...
     async def settlement_statement(self, context: CallContext, request: SettlementRef) -> SettlementStatement: ...
     async def record_payout(self, context: CallContext, request: RecordPayout) -> Settlement: ...

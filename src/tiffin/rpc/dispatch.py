@@ -7,7 +7,7 @@ it up, which is no worse than the end of the process.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -19,6 +19,7 @@ from tiffin.rpc import contracts as c
 from tiffin.rpc import wire
 from tiffin.rpc.calls import CallMetrics, MethodCalls, Outcome
 from tiffin.rpc.context import remaining_s
+from tiffin.rpc.eager import EagerTasks
 from tiffin.rpc.frames import ANSWER_BYTES_MAX
 from tiffin.rpc.limits import CallerClass, Gate, Limits, class_of
 from tiffin.rpc.traces import Span, continued
@@ -56,7 +57,6 @@ class _Call:
     began_s: float
     caller_class: CallerClass
     waited: bool = False
-    task: asyncio.Task[None] = field(init=False)
 
     def answer(self, outcome: Outcome, frame: bytes) -> None:
         self.endpoint.numbers.counted[outcome] += 1
@@ -80,7 +80,7 @@ class Dispatcher:
         }
         self.metrics = CallMetrics(registry, self._gates)
         self._endpoints = self._table(services)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = EagerTasks()
         self._giving_up = False
 
     def _table(self, services: Mapping[str, object]) -> dict[bytes, _Endpoint]:
@@ -151,8 +151,7 @@ class Dispatcher:
         call.answer("unavailable", call.endpoint.codec.encode_unavailable(call.sequence_id, error))
 
     def _begin(self, call: _Call) -> None:
-        call.task = self._loop.create_task(self._carry_out(call))
-        self._tasks.add(call.task)
+        self._tasks.start(self._carry_out(call))
 
     async def _carry_out(self, call: _Call) -> None:
         numbers, gate = call.endpoint.numbers, self._gates[call.caller_class]
@@ -175,7 +174,6 @@ class Dispatcher:
             numbers.running -= 1
             if (successor := gate.leave()) is not None:
                 self._begin(successor)
-            self._tasks.discard(call.task)
 
     async def _answer(self, call: _Call) -> tuple[Outcome, bytes]:
         """Carry the call out. Whatever comes of it is an answer."""
@@ -215,18 +213,12 @@ class Dispatcher:
 
     async def idle(self) -> None:
         """Until no call is under way; after `drain`, none begins any more."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._tasks.idle()
 
     async def give_up(self) -> int:
         """End what is still under way as the end of the process would. Returns how many calls that were."""
         self._giving_up = True
-        left = [*self._tasks]
-        self._tasks.clear()
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
-        return len(left)
+        return await self._tasks.cancel()
 
 
 def _draining() -> Unavailable:

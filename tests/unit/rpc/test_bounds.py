@@ -1,4 +1,4 @@
-"""The quick way to a yes: it never says yes to what msgspec refuses, and hardly ever no to what is right."""
+"""The quick way to a yes: whatever is right gets one, and texts looked at together are told apart."""
 
 from typing import Annotated, Any
 
@@ -7,21 +7,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rpc_values import example, past_a_limit, values
+from rpc_values import values
 from tiffin.rpc import contracts as c
 from tiffin.rpc.bounds import within_bounds
 
-STRUCTS = pytest.mark.parametrize("struct", c.structs.values(), ids=c.structs)
+# That nothing past a limit of any method gets a yes is in test_wire.
 
 
-@STRUCTS
-def test_it_says_yes_to_what_is_right_and_no_past_any_limit(struct: type[msgspec.Struct]):
-    within = within_bounds(struct)
-    assert within(example(struct))
-    assert [where for where, bad in past_a_limit(struct) if within(bad)] == []
-
-
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(sorted(c.structs)).flatmap(lambda name: values(c.structs[name])))
 def test_it_says_yes_to_whatever_is_right(value: Any):
     assert within_bounds(type(value))(value)
