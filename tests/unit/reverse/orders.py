@@ -20,12 +20,16 @@ UNDERWAY = ("scheduled", "awaiting_acceptance", "preparing", "ready", "deliverin
 ARRIVED = ("delivered", "completed")
 
 
+PRICES = st.one_of(st.integers(0, 50), st.integers(0, 2_000), st.integers(0, 10**9))
+"""Minor units: where a rounding shows, of a dish, and of a dish in a currency with many noughts."""
+
+
 @st.composite
 def sold_orders(draw: st.DrawFn, states: tuple[str, ...] = (*UNDERWAY, *ARRIVED)) -> Sold:
     """Up to four lines of up to five portions, fees, up to two programmes, paid or for cash."""
     state = draw(st.sampled_from(states))
     lines = [
-        (quantity, quantity * draw(st.integers(0, 2_000)))
+        (quantity, quantity * draw(PRICES))
         for quantity in draw(st.lists(st.integers(1, 5), min_size=1, max_size=4))
     ]
     fee, small = draw(st.integers(0, 999)), draw(st.integers(0, 99))
@@ -35,7 +39,8 @@ def sold_orders(draw: st.DrawFn, states: tuple[str, ...] = (*UNDERWAY, *ARRIVED)
         if left and draw(st.booleans()):
             discounts.append((programme, draw(st.integers(1, left))))
             left -= discounts[-1][1]
-    is_cash = draw(st.booleans())
+    is_cash = state != "awaiting_payment" and draw(st.booleans())
+    has_paid = state in ARRIVED if is_cash else state != "awaiting_payment"
     commission, share = draw(st.integers(0, 10_000)), draw(st.integers(0, 10_000))
     minimum = draw(st.integers(0, 500))
     currency = draw(st.sampled_from(CURRENCIES))
@@ -44,7 +49,7 @@ def sold_orders(draw: st.DrawFn, states: tuple[str, ...] = (*UNDERWAY, *ARRIVED)
         order_id=1 << 20, customer_id="ana", restaurant_id="roma",
         courier_id=draw(st.sampled_from((None, "leo"))), state=state, currency=currency,
         lines=tuple(lines), delivery_fee=fee, small_order_fee=small, total=left,
-        discounts=tuple(discounts), paid=0 if is_cash and state in UNDERWAY else left, is_cash=is_cash,
+        discounts=tuple(discounts), paid=left if has_paid else 0, is_cash=is_cash,
         commission_bp=commission, courier_pay=courier_pay(fees, Money(fee, currency)).amount,
     )  # fmt: skip
 
