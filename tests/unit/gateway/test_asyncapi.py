@@ -140,6 +140,12 @@ def test_events_are_as_the_document_says(document: Json, each: Definition) -> No
         assert list(checking.iter_errors({**body, "type": "order.nonsense"}))
 
 
+def test_the_example_of_the_page_is_one(document: Json) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "listening.md").read_text()
+    (example,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    assert list(validator(document, "order.accepted").iter_errors(json.loads(example))) == []
+
+
 def test_headers_and_exchange_are_those_of_the_broker(document: Json) -> None:
     assert EXCHANGE == EVENTS
     event = Event(
