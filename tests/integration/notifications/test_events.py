@@ -8,9 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from integration.notifications.desk import Desk
+from tiffin.events import delivery
 from tiffin.events.consumer import Consumer
+from tiffin.events.delivery import Delivery
 from tiffin.events.event import Event
 from tiffin.events.runner import ConsumerRunner
+from tiffin.events.triage import Which, browse
 from tiffin.primitives.clock import to_text
 from tiffin.rpc import contracts as c
 from tiffin.sharding.order_id import customer_shard
@@ -104,7 +107,11 @@ async def test_the_customer_of_a_payment_is_told_of_it(desk: Desk) -> None:
     assert (await desk.message(ana)).text == f"€12.50 for order {order_id} have been sent back to you."
 
 
-async def test_a_payment_of_no_order_disturbs_nobody(desk: Desk) -> None:
+async def test_a_payment_of_no_order_is_a_dead_letter_and_disturbs_nobody(
+    desk: Desk, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "RETRY_S", 0.001)
+    consumer = Consumer(desk.new_id("notifications"), desk.consumer.handle)
     ana = desk.customer()
     order_id = desk.new_order(ana, desk.new_id("al-dente"))
     lost = c.PaymentEvent(
@@ -112,8 +119,12 @@ async def test_a_payment_of_no_order_disturbs_nobody(desk: Desk) -> None:
         amount=c.Money(amount=1, currency="EUR"), at=to_text(desk.clock()), request_id="r",
     )  # fmt: skip
     accepted = desk.order_event(order_id, 3, "accepted", "awaiting_acceptance", "preparing")
-    await desk.consumer.handle([desk.event("payment", "77-a", 2, lost.type, lost), accepted])
+    declined = desk.event("payment", "77-a", 2, lost.type, lost)
+    await Delivery(consumer, node, desk.clock, "log").deliver([declined, accepted])
     assert (await desk.message(ana)).template == "order_accepted"
+    (letter,) = await browse(node, Which(consumer.name), ("dead",), 10)
+    assert (letter.event.key, letter.order_id) == ("77-a", 77)
+    assert letter.reason.startswith("Refusal: order_not_found")
 
 
 async def test_nobody_is_told_of_an_order_that_is_long_done(desk: Desk) -> None:

@@ -6,12 +6,16 @@ from dataclasses import replace
 import pytest
 
 from integration.payments.payments_bench import Bench
+from tiffin.events.consumer import Consumer
+from tiffin.events.delivery import Delivery
 from tiffin.events.event import Event
+from tiffin.events.triage import Which, browse
 from tiffin.rpc import contracts as c
 from tiffin.services.payments.consumers import PaymentsConsumer
 from tiffin.services.payments.outcomes import Outcome
 from tiffin.services.payments.payment import Payment
 from tiffin.services.payments.provider import SandboxProvider
+from tiffin.storage.node import Node
 
 GAVE_BACK = [("charge", 1250), ("refund", -1250)]
 
@@ -175,15 +179,21 @@ async def test_a_batch_of_cancelled_orders_refunds_those_that_were_paid(bench: B
     assert [await bench.state(payment) for payment in payments] == ["refunded"] * 3
 
 
-async def test_what_orders_refuse_for_ever_does_not_hold_up_the_others(bench: Bench) -> None:
+async def test_what_orders_refuse_for_ever_is_a_dead_letter_and_does_not_hold_up_the_others(
+    bench: Bench, node: Node
+) -> None:
     bench.desk.away = True
     orders = [bench.order() for _ in range(2)]
     payments = [await bench.pay(order) for order in orders]
     bench.desk.away = False
     events = [event for of in payments for event in await payment_events(bench, of)]
     del bench.desk.orders[orders[0].id]  # an order that orders know nothing of
-    await bench.consumer.handle(events)
+    consumer = Consumer(f"payments-{orders[0].id}", bench.consumer.handle, tries=1)
+    await Delivery(consumer, node, bench.clock, "log").deliver(events)
     assert bench.desk.orders[orders[1].id].state == "awaiting_acceptance"
+    letters = await browse(node, Which(consumer.name), ("dead",), 10)
+    assert {letter.order_id for letter in letters} == {int(orders[0].id)}
+    assert all(letter.reason.startswith("Refusal: order_not_found") for letter in letters)
 
 
 async def test_events_are_heard_again_when_orders_are_away(bench: Bench) -> None:

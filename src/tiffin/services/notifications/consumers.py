@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 
 import msgspec
-import structlog
 from prometheus_client import Counter
 
 from tiffin.events.event import Event
 from tiffin.primitives.clock import Clock
-from tiffin.primitives.errors import Refusal
 from tiffin.rpc import contracts as c
 from tiffin.rpc.context import new_context
 from tiffin.services.notifications.audiences import Audiences, Notice, after_order_event, after_payment_event
@@ -22,7 +20,6 @@ PERSONAL: tuple[Role, ...] = ("customer", "courier", "operator")
 """The roles in which people go by their own id. Restaurants are no persons."""
 
 _too_late = Counter("tiffin_notifications_too_late", "Messages not even recorded: heard of a day too late.")
-_log = structlog.get_logger()
 _encode = msgspec.json.Encoder().encode
 _order_event = msgspec.json.Decoder(c.OrderEvent).decode
 _payment_event = msgspec.json.Decoder(c.PaymentEvent).decode
@@ -31,7 +28,7 @@ _payment_event = msgspec.json.Decoder(c.PaymentEvent).decode
 class NotificationsConsumer:
     """Keeps one message for each event and person, however often the event comes; forgets who was erased.
 
-    What the orders service refuses would be refused again: it is logged, and nobody is told.
+    Raises what a database or the orders service raises: a payment of no order becomes a dead letter.
     """
 
     name = "notifications"
@@ -67,11 +64,7 @@ class NotificationsConsumer:
             return after_order_event(self._audiences, _order_event(event.data))
         happened = _payment_event(event.data)
         context = new_context("system", "notifications", self._clock(), request_id=event.trace[:64])
-        try:
-            order = await self._orders.get(context, c.OrderRef(order_id=happened.order_id))
-        except Refusal as refusal:
-            _log.error("payment_of_no_order", payment=event.key, code=refusal.code)
-            return []
+        order = await self._orders.get(context, c.OrderRef(order_id=happened.order_id))
         return after_payment_event(self._audiences, happened, order.customer_id)
 
     def _row(self, event: Event, notice: Notice) -> MessageRow:

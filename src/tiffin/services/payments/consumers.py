@@ -33,7 +33,7 @@ class PaymentsConsumer:
 
     All only move payments along their table, so that hearing of the same event again changes nothing.
     Raises what a database or the orders service raises: the events are then to be heard again. What orders
-    refuse would be refused again: it is logged, left as it is, and found by the audit.
+    refuse becomes a dead letter, is left as it is, and is found by the audit.
     """
 
     name = "payments"
@@ -100,6 +100,7 @@ class PaymentsConsumer:
             await tell(payment, traces[payment.id])
         except Refusal as refusal:
             _log.error("orders_refuse_payment", payment=payment.id, code=refusal.code)
+            raise
 
     def _is_untold(self, event: Event) -> bool:
         """The money is certain, for the first time: what is captured later was authorised before."""

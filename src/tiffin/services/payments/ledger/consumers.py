@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 import msgspec
-import structlog
 
 from tiffin.events.event import Event
 from tiffin.primitives.clock import Clock, from_text
@@ -12,7 +11,7 @@ from tiffin.rpc import contracts as c
 from tiffin.rpc.context import new_context
 from tiffin.services.payments.ledger import facts
 from tiffin.services.payments.ledger.dues import dues_of
-from tiffin.services.payments.ledger.entry import Entry, Posting, Unbalanced
+from tiffin.services.payments.ledger.entry import Entry, Posting
 from tiffin.services.payments.ledger.facts import Charge, Moment, Settled
 from tiffin.services.payments.ledger.policies import KnownPolicies
 from tiffin.services.payments.ledger.policy import Policies
@@ -29,12 +28,11 @@ _CHARGED = ("payment.succeeded", "payment.refund_started", "payment.refunded")
 _SETTLED = ("settlement.made", "settlement.paid")
 _HEARD = frozenset((*_CARRIED, *_CHARGED, *_SETTLED, "entry.made"))
 
-_log = structlog.get_logger()
-
 
 class LedgerConsumer:
     """Enters what the log tells of. What is heard again is entered already; what comes in another order
-    makes the same entries. Raises what a database or the orders service raises: the events come again.
+    makes the same entries. Raises `LookupError` of an order that is not there, `Unbalanced` of one that does
+    not add up, and what a database or the orders service raises: the events come again.
     """
 
     name = "ledger"
@@ -73,12 +71,8 @@ class LedgerConsumer:
         for event in events:
             order = terms.get(event.key)
             if order is None:
-                _log.error("order_not_found", order=event.key)
-                continue
-            try:
-                entries += _of_order(event, order, policies)
-            except Unbalanced as error:  # it would be so again: the audit finds it
-                _log.error("order_does_not_add_up", order=event.key, error=str(error))
+                raise LookupError(f"there is no order {event.key}")
+            entries += _of_order(event, order, policies)
         return entries
 
 
