@@ -10,7 +10,7 @@ struct Posting {
 }
 
 struct Entry {
-  1: required string subject (doc = "The order's number, or settlement:<id>."),
+  1: required string subject (doc = "The order's number, or settlement:<id>, cash:<courier>, provider:<name>."),
   2: required string fact (doc = "What has happened, once within its subject: completed, captured:<payment>, reversal:completed."),
   3: required string currency (pattern = "^[A-Z]{3}$"),
   4: required list<Posting> postings (doc = "They sum to zero.", min_items = "2", max_items = "50"),
@@ -49,6 +49,30 @@ struct AccountBalance {
   2: required list<base.Money> balances (doc = "One a currency: what the platform owes the holder; negative: what they owe the platform."),
 }
 
+struct HoldingsOf {
+  1: required string party (pattern = "^(customer|restaurant|courier):[A-Za-z0-9_.:-]{1,64}$"),
+}
+
+struct Holdings {
+  1: required string party,
+  2: required list<AccountBalance> accounts (doc = "A customer's balance and what of it is held; what a restaurant or courier has earned and not been settled; cash in a courier's hands, negative."),
+}
+
+struct RecordCash {
+  1: required string courier_id (pattern = "^[A-Za-z0-9_.:-]{1,64}$"),
+  2: required base.Money amount,
+  3: required string reference (doc = "The receipt's name: the same again changes nothing, with another amount it is refused.",
+                                pattern = "^[A-Za-z0-9_.-]{1,100}$"),
+}
+
+struct RecordProviderPayout {
+  1: required string provider (doc = "As payments name it.", pattern = "^[a-z]{1,40}$"),
+  2: required base.Money amount (doc = "What has come to the bank."),
+  3: optional i64 fees (doc = "What the provider has kept for itself, minor units.", ge = "0", le = "1000000000000"),
+  4: required string reference (doc = "The provider's name for the payout: the same again changes nothing, with other amounts it is refused.",
+                                pattern = "^[A-Za-z0-9_.-]{1,100}$"),
+}
+
 struct Settlement {
   1: required string id (pattern = "^[A-Za-z0-9_.:-]{1,200}$"),
   2: required string party (doc = "restaurant:<id> or courier:<id>."),
@@ -75,6 +99,11 @@ struct SettlementRef {
 struct SettlementStatement {
   1: required Settlement settlement,
   2: required string csv (doc = "A line for every order in it, and the sum.", max_length = "10000000"),
+}
+
+struct SettlementsCsv {
+  1: required string party,
+  2: required string csv (doc = "A line for every settlement, the newest first, with its payout.", max_length = "10000000"),
 }
 
 struct RecordPayout {
@@ -120,6 +149,14 @@ service Ledger extends base.Health {
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Undo an entry by its opposite, once.", repeat = "safe"),
   OrderFees fees(1: base.CallContext context, 2: FeesOf request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "The fees that hold for an order. For the platform's own parts.", repeat = "safe"),
+  Holdings holdings(1: base.CallContext context, 2: HoldingsOf request)
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "What the platform owes somebody, and they the platform.", repeat = "safe"),
+  Entry record_cash(1: base.CallContext context, 2: RecordCash request)
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Note that a courier has handed in cash.", repeat = "safe"),
+  Entry record_provider_payout(1: base.CallContext context, 2: RecordProviderPayout request)
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Note that a provider has paid on what it took for us.", repeat = "safe"),
+  SettlementsCsv settlements_csv(1: base.CallContext context, 2: SettlementsOf request)
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "What a restaurant or courier has been settled and paid, as CSV.", repeat = "safe"),
   SettlementList list_settlements(1: base.CallContext context, 2: SettlementsOf request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "What a restaurant or courier has been settled.", repeat = "safe"),
   SettlementStatement settlement_statement(1: base.CallContext context, 2: SettlementRef request)

@@ -136,7 +136,7 @@ class UsersStub(RestaurantsStub):
         return self.api_keys[request.key]
 
 
-class PaymentsStub(Recording):
+class PaymentsStub(RestaurantsStub):
     async def pay(self, context: c.CallContext, request: c.PayOrder) -> c.Payment:
         raise NotImplementedError
 
@@ -149,6 +149,12 @@ class PaymentsStub(Recording):
         if request.signature != "good":
             raise Refusal("bad_signature", "the signature is not the provider's")
         return c.NoticeTaken(known=True)
+
+
+class LedgerStub(RestaurantsStub):
+    async def settlements_csv(self, context: c.CallContext, request: c.SettlementsOf) -> c.SettlementsCsv:
+        await self.note(context, request)
+        return c.SettlementsCsv(party=request.party, csv="settlement,amount\r\né,1\r\n")
 
 
 class FeedStub:
@@ -192,13 +198,13 @@ class Platform:
         self.clock = ManualClock(NOW)
         self.tokens = PlatformTokens(SECRET, self.clock)
         self.orders, self.restaurants = OrdersStub(), RestaurantsStub()
-        self.users, self.payments = UsersStub(), PaymentsStub()
+        self.users, self.payments, self.ledger = UsersStub(), PaymentsStub(), LedgerStub()
         self.feed = FeedStub()
         self.ready_error: Exception | None = None
         services = {
             "Orders": self.orders, "Restaurants": self.restaurants,
             "Users": self.users, "Payments": self.payments, "Notifications": RestaurantsStub(),
-            "Reverse": RestaurantsStub(), "Webhooks": RestaurantsStub(),
+            "Reverse": RestaurantsStub(), "Webhooks": RestaurantsStub(), "Ledger": self.ledger,
         }  # fmt: skip
         self.gateway = Gateway(
             services, self.clock, feed=self.feed, ready=self._ready,

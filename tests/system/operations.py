@@ -10,7 +10,7 @@ Json = Any
 ID_NAMES = {"cursor", "Idempotency-Key", "phone", "subject"}
 """What names somebody or something without being called an id."""
 
-SENT = {"code", "role"}
+SENT = {"code", "role", "source"}
 """Sent though optional: without them nobody looks at an id beside them."""
 
 

@@ -4,9 +4,13 @@ Everything they have says whose it is: what anybody may know carries one mark, t
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
-from system.town import ALWAYS, CURRENCY, FEE, OPERATOR, PRICE, WAY, Answer, Town, eventually
+from system.town import ALWAYS, CURRENCY, FEE, OPERATOR, PRICE, WAY, Answer, Town, database, eventually
+from tiffin.services.payments.ledger.settlements import Settlements
+from tiffin.sharding.router import Router
 
 Json = Any
 
@@ -173,8 +177,34 @@ async def complain(town: Town, tenant: Tenant, order: Json, cases: int) -> None:
         tenant.ids.setdefault("case_id", []).append(opened.json["id"])
 
 
+async def earn(town: Town, tenant: Tenant) -> None:
+    """An order to its end, a refund of it, and statements of what restaurant and courier have earned, with
+    their ids."""
+    earned = await order(town, tenant)
+    await carry(town, tenant, earned, len(WAY))
+    decision = {"kind": "operator_decision", "amount": {"amount": 1, "currency": CURRENCY}}
+    key, path = {"Idempotency-Key": f"{tenant.private}-decision"}, f"/v1/orders/{earned['id']}"
+    await _done(await town.ask(OPERATOR, "POST", f"{path}/cases", decision, key))
+    (refund,) = (await town.get(tenant.who("customer"), f"{path}/payments"))["refunds"]
+    tenant.ids["refund_id"] = [refund["id"]]
+    parties = [f"{role}:{tenant.subjects[role]}" for role in ("restaurant", "courier")]
+
+    async def is_owed() -> bool:
+        held = [await town.get(OPERATOR, f"/v1/parties/{party}/balances") for party in parties]
+        return all(each["accounts"][0]["balances"] for each in held)
+
+    await eventually(is_owed, "the ledger has the order")
+    async with database(town.process) as node:
+        settlements = Settlements(await Router.open([node]))
+        await settlements.settle_due(datetime.now(UTC) + timedelta(days=8), uuid4().hex[:12])
+    for party in parties:
+        listed = await town.get(OPERATOR, f"/v1/parties/{party}/settlements")
+        tenant.ids.setdefault("settlement_id", []).extend(each["id"] for each in listed["settlements"])
+
+
 async def live(town: Town, tenant: Tenant) -> None:
-    """A tenant's orders: just placed, cooking, on the way, delivered; paid, and declined."""
+    """A tenant's orders: just placed, cooking, on the way, delivered; paid, and declined; settled."""
+    await earn(town, tenant)
     orders = [await order(town, tenant) for _ in range(3)]
     limited = await order(town, tenant, item=tenant.ids["item_id"][1])
     for carried, steps in zip([*orders[1:], limited], (2, 4, 5), strict=True):
@@ -185,12 +215,19 @@ async def live(town: Town, tenant: Tenant) -> None:
     await pay(town, tenant, online[1], "tok_declined")
     listed = await town.get(tenant.who("customer"), "/v1/orders?limit=1")
     tenant.ids["cursor"] = [listed["next_cursor"]]
+
+    async def is_in_hand() -> bool:
+        told = await town.get(tenant.who("courier"), "/v1/me/balances")
+        return [money["amount"] for money in told["accounts"][1]["balances"]] == [-2 * (PRICE + FEE)]
+
+    await eventually(is_in_hand, "the ledger has all the courier's cash")
     for each in (*orders, limited, *online):
         await eventually(lambda each=each: town.is_in_restaurants_list(each), "the restaurant sees it")
 
 
 async def prepare(town: Town, tenant: Tenant) -> None:
-    """Orders that wait for whatever may be said of an order: enough for every move once."""
+    """Orders that wait for whatever may be said of an order: enough for every move once; and one settled."""
+    await earn(town, tenant)
     for method in ("cash", "cash", "cash", "online"):
         await order(town, tenant, payment_method=method)
     arrived = await order(town, tenant)

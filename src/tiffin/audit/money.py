@@ -73,7 +73,7 @@ async def _shard_faults(
     faults = [(row["account"], _apart(row)) for row in apart]
     of_order: defaultdict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
-        if not entry.subject.startswith("settlement:"):
+        if entry.subject.isdecimal():  # others are about settlements, couriers' cash, providers
             of_order[entry.subject].append(entry)
     paid: defaultdict[str, dict[str, Ours]] = defaultdict(dict)
     for row in payments:

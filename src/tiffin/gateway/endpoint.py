@@ -14,6 +14,7 @@ from tiffin.rpc import contracts as c
 from tiffin.rpc.checks import misshapen, refuse_escaped_nul
 
 JSON = b"application/json"
+CSV = b"text/csv; charset=utf-8"
 _encode = msgspec.json.Encoder().encode
 _bodies: dict[tuple[type[msgspec.Struct], frozenset[str]], type[msgspec.Struct]] = {}
 
@@ -45,7 +46,8 @@ class Shape:
         self.request = self.method.request
         self.path_names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
         bound = {*self.path_names, *route.headers}
-        set_by_us = {*route.fixed, *route.without, *([route.subject] if route.subject else [])}
+        of_caller = [name for name in (route.subject, route.party) if name]
+        set_by_us = {*route.fixed, *route.without, *of_caller}
         offered = [field for field in fields(self.request) if field.name not in bound | set_by_us]
         self.offered = {field.name: field for field in offered}
         self.has_body = route.method in ("POST", "PUT", "PATCH")
@@ -85,6 +87,8 @@ class Endpoint:
         self._roles = frozenset(route.roles)
         self._status = route.status
         self._subject = route.subject
+        self._party = route.party
+        self._csv = route.csv
         self._fixed = dict(route.fixed)
         self._path_names = shape.path_names
         self._headers = [(name, header, header.lower().encode()) for name, header in route.headers.items()]
@@ -107,7 +111,10 @@ class Endpoint:
         with self._load:
             request = self._request_of(exchange, caller, body)
             result = await self._call(exchange.context(caller), request)
-        await exchange.answer(self._status, _encode(result), JSON)
+        if self._csv is not None:
+            await exchange.answer(self._status, getattr(result, self._csv).encode(), CSV)
+        else:
+            await exchange.answer(self._status, _encode(result), JSON)
 
     async def _read_body(self, exchange: Exchange) -> bytes:
         body = await exchange.body(self._body_bytes_max)
@@ -131,6 +138,8 @@ class Endpoint:
             values.update(self._fixed)
             if self._subject is not None:
                 values[self._subject] = caller.id
+            if self._party is not None:
+                values[self._party] = f"{caller.role}:{caller.id}"
             if self._decode is None:
                 return msgspec.convert(values, self._request, strict=False)
             return self._request(**values)

@@ -51,6 +51,18 @@ EXAMPLES: Mapping[str, object] = {
     "opens": "08:00",
     "case_id": "1074694770-5b1c",
     "order_id": "1048577",
+    "payment_id": "1074694770-5b1c",
+    "refund_id": "1074694770-9f3e",
+    "PayOrder.amount": {"amount": 25900, "currency": "COP"},
+    "PayOrder.key": "first-half",
+    "RefundPayment.amount": {"amount": 25900, "currency": "COP"},
+    "RecordCash.amount": {"amount": 25900, "currency": "COP"},
+    "RecordProviderPayout.amount": {"amount": 25900, "currency": "COP"},
+    "settlement_id": "restaurant:restaurant-1:COP:9c1f2a7e5d04",
+    "account": "platform:revenue:commission",
+    "party": "restaurant:restaurant-1",
+    "provider": "stripe",
+    "reference": "receipt-17",
     "payment_method": "cash",
     "phone": "+57 601 555 0100",
     "code": "123456",
@@ -86,6 +98,8 @@ EXAMPLES: Mapping[str, object] = {
 }
 """What a field may look like, by its name (and its struct's): the page to try it starts from these."""
 
+_SERVICES = ("Users", "Restaurants", "Orders", "Payments", "Reverse", "Ledger", "Notifications", "Webhooks")
+
 _PROBLEM_SCHEMA: Json = {
     "type": "object",
     "title": "Problem",
@@ -110,7 +124,7 @@ _PROBLEM_SCHEMA: Json = {
 def openapi_document(routes: Sequence[Route]) -> Json:
     """The document of these routes and of what the gateway answers beside them."""
     shapes = [(route, Shape(route)) for route in routes]
-    types = {shape.method.result for _, shape in shapes} | {c.OrderEvent, c.NoticeTaken}
+    types = {shape.method.result for route, shape in shapes if not route.csv} | {c.OrderEvent, c.NoticeTaken}
     types |= {shape.body for _, shape in shapes if shape.body}
     in_order = sorted(types, key=lambda made: made.__name__)
     schemas = _schemas(in_order)
@@ -128,7 +142,7 @@ def openapi_document(routes: Sequence[Route]) -> Json:
             "description": "Ids are text. Times are RFC 3339 in UTC. Money is a whole number of minor units.",
         },
         "servers": [{"url": "/"}],
-        "tags": [{"name": name} for name in ("Users", "Restaurants", "Orders", "Payments")],
+        "tags": [{"name": name} for name in _SERVICES],
         "paths": paths,
         "components": {
             "schemas": {name: _described(name, schema) for name, schema in schemas.items()}
@@ -160,7 +174,9 @@ def _operation(route: Route, shape: Shape) -> Json:
         "x-roles": list(route.roles),
         "parameters": _parameters(route, shape),
         "responses": {
-            str(route.status): _json_content("Done.", shape.method.result),
+            str(route.status): _csv_content("Done.")
+            if route.csv
+            else _json_content("Done.", shape.method.result),
             "4XX": _PROBLEM,
             "5XX": _PROBLEM,
         },
@@ -279,10 +295,14 @@ def _json_content(description: str, made: type[msgspec.Struct]) -> Json:
     return {"description": description, "content": _content(made)}
 
 
+def _csv_content(description: str) -> Json:
+    return {"description": description, "content": {"text/csv": {"schema": {"type": "string"}}}}
+
+
 def _content(made: type[msgspec.Struct]) -> Json:
     return {"application/json": {"schema": {"$ref": _REF.format(name=made.__name__)}}}
 
 
 def _operation_id(method: str, path: str) -> str:
-    words = [part.strip("{}").replace("-", "_") for part in path.split("/")[2:]]
+    words = [part.strip("{}").replace("-", "_").replace(".", "_") for part in path.split("/")[2:]]
     return "_".join([method.lower(), *words])

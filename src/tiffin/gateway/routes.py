@@ -7,6 +7,9 @@ CUSTOMER, RESTAURANT, COURIER, OPERATOR = "customer", "restaurant", "courier", "
 ANYONE = (CUSTOMER, RESTAURANT, COURIER, OPERATOR)
 PARTIES = (CUSTOMER, RESTAURANT, OPERATOR)
 """Who has to do with a case."""
+EARNERS = (RESTAURANT, COURIER)
+"""Who is settled."""
+EARNERS_AND_CUSTOMERS = (CUSTOMER, RESTAURANT, COURIER)
 VISITORS: tuple[str, ...] = ()
 """No role: no token is asked for. How often an address may come is limited."""
 
@@ -16,7 +19,8 @@ class Route:
     """An endpoint and the service method behind it.
 
     The request's fields come from the path, from `headers`, from `fixed`, from the token's subject
-    (`subject`), and the rest from the query (GET, DELETE) or the JSON body.
+    (`subject`; with its role, `<role>:<id>`: `party`), and the rest from the query (GET, DELETE) or the JSON
+    body.
     """
 
     method: str
@@ -26,6 +30,7 @@ class Route:
     """`Service.method` of the contracts."""
     status: int = 200
     subject: str | None = None
+    party: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     fixed: Mapping[str, str] = field(default_factory=dict[str, str])
     without: tuple[str, ...] = ()
@@ -33,6 +38,8 @@ class Route:
     summary: str | None = None
     """Only where the method's own words do not fit this endpoint."""
     body_bytes_max: int = 256 * 1024
+    csv: str | None = None
+    """The field of the result that is the answer, as text/csv; otherwise all of it is, as JSON."""
 
 
 def _advance(
@@ -183,6 +190,31 @@ ROUTES: tuple[Route, ...] = (
     # payments
     Route("POST", "/v1/orders/{order_id}/payments", (CUSTOMER,), "Payments.pay", 201),
     Route("GET", "/v1/orders/{order_id}/payments", (CUSTOMER, OPERATOR), "Payments.list_payments"),
+    Route("POST", "/v1/payments/{payment_id}/capture", (OPERATOR,), "Payments.capture_payment"),
+    Route("POST", "/v1/payments/{payment_id}/void", (OPERATOR,), "Payments.void_payment"),
+    Route("POST", "/v1/payments/{payment_id}/refunds", (OPERATOR,), "Payments.refund", 201,
+          headers={"key": "Idempotency-Key"}, without=("order_id",),
+          summary="Give back by hand some of a payment whose order fell without a case."),
+    Route("POST", "/v1/orders/{order_id}/refunds", (OPERATOR,), "Payments.refund", 201,
+          headers={"key": "Idempotency-Key"}, without=("payment_id",),
+          summary="Give back by hand some of what was paid for an order that fell without a case."),
+    Route("GET", "/v1/refunds/{refund_id}", (OPERATOR,), "Payments.find_refund"),
+    # the books: balances, settlements, what has come in
+    Route("GET", "/v1/me/balances", EARNERS_AND_CUSTOMERS, "Ledger.holdings", party="party",
+          summary="What the platform owes the caller, and the caller the platform."),
+    Route("GET", "/v1/parties/{party}/balances", (OPERATOR,), "Ledger.holdings"),
+    Route("GET", "/v1/accounts/{account}", (OPERATOR,), "Ledger.balance"),
+    Route("GET", "/v1/orders/{order_id}/entries", (OPERATOR,), "Ledger.entries"),
+    Route("GET", "/v1/me/settlements", EARNERS, "Ledger.list_settlements", party="party",
+          summary="What the caller has been settled and paid."),
+    Route("GET", "/v1/me/settlements.csv", EARNERS, "Ledger.settlements_csv", party="party", csv="csv",
+          summary="The same as CSV."),
+    Route("GET", "/v1/parties/{party}/settlements", (OPERATOR,), "Ledger.list_settlements"),
+    Route("GET", "/v1/settlements/{settlement_id}/statement.csv", (*EARNERS, OPERATOR),
+          "Ledger.settlement_statement", csv="csv"),
+    Route("POST", "/v1/settlements/{settlement_id}/payout", (OPERATOR,), "Ledger.record_payout"),
+    Route("POST", "/v1/couriers/{courier_id}/cash", (OPERATOR,), "Ledger.record_cash", 201),
+    Route("POST", "/v1/providers/{provider}/payouts", (OPERATOR,), "Ledger.record_provider_payout", 201),
     # cases: undoing
     Route("POST", "/v1/orders/{order_id}/cases/quote", PARTIES, "Reverse.quote"),
     Route("POST", "/v1/orders/{order_id}/cases", PARTIES, "Reverse.open", 201,

@@ -48,6 +48,8 @@ FROM: list[tuple[str, str, str, str, Any, dict[str, Any]]] = [
      {"order_id": "12", "event": "courier_assigned", "courier_id": "k-1"}),
     ("PUT", "/v1/restaurants/r-1/menu", "operator", "Restaurants", {"items": []},
      {"restaurant_id": "r-1", "items": []}),
+    ("GET", "/v1/me/balances", "courier", "Ledger", None, {"party": "courier:somebody"}),
+    ("GET", "/v1/parties/customer:c-1/balances", "operator", "Ledger", None, {"party": "customer:c-1"}),
 ]  # fmt: skip
 
 
@@ -60,9 +62,21 @@ async def test_a_requests_fields_come_from_where_the_table_says(
     headers = platform.bearer(role, "somebody") | {"X-Request-Id": request_id}
     async with platform.http.request(method, path, json=body, headers=headers) as response:
         assert response.status < 300, await response.text()
-    stub = {"Orders": platform.orders, "Users": platform.users, "Restaurants": platform.restaurants}[service]
+    stub = {
+        "Orders": platform.orders, "Users": platform.users, "Restaurants": platform.restaurants,
+        "Ledger": platform.ledger,
+    }[service]  # fmt: skip
     _, request = stub.asked[request_id]
     assert {name: getattr(request, name) for name in expected} == expected
+
+
+async def test_what_is_csv_is_answered_as_it_is(platform: Platform) -> None:
+    headers = platform.bearer("restaurant", "r-1")
+    async with platform.http.get("/v1/me/settlements.csv", headers=headers) as response:
+        assert (response.status, response.headers["Content-Type"]) == (200, "text/csv; charset=utf-8")
+        assert await response.text() == "settlement,amount\r\né,1\r\n"
+    async with platform.http.get("/v1/me/settlements.csv", headers=platform.customer) as response:
+        assert response.status == 403
 
 
 @pytest.mark.parametrize("given", ["x" * 65, "with space", "a/b", "", "é"])

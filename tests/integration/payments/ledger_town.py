@@ -99,11 +99,15 @@ class Books:
         return found
 
     async def settlement_events(self, *settlements: c.Settlement) -> list[Event]:
+        return await self.events_named(*(settlement.id for settlement in settlements))
+
+    async def events_named(self, *keys: str) -> list[Event]:
+        """What the log says under these keys."""
         found: list[Event] = []
         for node in self.router.nodes:
             rows = await node.fetch(
                 f"SELECT {_COLUMNS} FROM log.events WHERE key = ANY($1) ORDER BY log.events.xid, position",
-                [settlement.id for settlement in settlements],
+                list(keys),
             )
             found += [Event(*row) for row in rows]
         return found

@@ -64,6 +64,8 @@ def test_what_the_page_fills_in_is_a_good_request(document: dict[str, Any], rout
         fields = bound
     if route.subject:
         fields[route.subject] = "customer-1"
+    if route.party:
+        fields[route.party] = "restaurant:restaurant-1"
     for name in route.headers:
         fields[name] = "a-key"
     msgspec.convert(msgspec.to_builtins(fields | route.fixed), shape.request)
@@ -82,7 +84,14 @@ def test_fields_bound_elsewhere_are_in_no_body(document: dict[str, Any]) -> None
     for route in ROUTES:
         shape = Shape(route)
         if shape.body:
-            elsewhere = {*shape.path_names, *route.headers, *route.fixed, *route.without, route.subject}
+            elsewhere = {
+                *shape.path_names,
+                *route.headers,
+                *route.fixed,
+                *route.without,
+                route.subject,
+                route.party,
+            }
             assert not elsewhere & set(shape.body.__struct_fields__)
             assert elsewhere - {None} <= set(shape.request.__struct_fields__)
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from tiffin.rpc import contracts as c
-from tiffin.services.payments.ledger.settlements import Line, party_of, statement_csv
+from tiffin.services.payments.ledger.settlements import party_of
+from tiffin.services.payments.ledger.statements import Line, settlements_csv, statement_csv
 
 AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -38,6 +39,16 @@ def test_amounts_are_told_in_the_currencys_own_decimals(currency: str, texts: li
 def test_no_cell_is_a_formula(fact: str) -> None:
     rows = list(csv.DictReader(io.StringIO(statement_csv(settlement(), [Line("1", fact, 5, AT)]))))
     assert rows[0]["fact"] == f"'{fact}"
+
+
+def test_a_list_of_settlements_tells_which_were_paid_and_by_which_name() -> None:
+    open_, paid = settlement(), settlement("courier:leo", "JPY")
+    paid.paid_at, paid.reference = "2026-06-02T00:00:00.000Z", "=wire"
+    rows = list(csv.DictReader(io.StringIO(settlements_csv([open_, paid]))))
+    assert [(row["amount_minor"], row["amount"], row["currency"]) for row in rows] == [
+        ("5", "0.05", "EUR"), ("5", "5", "JPY"),
+    ]  # fmt: skip
+    assert [(row["paid_at"], row["reference"]) for row in rows] == [("", ""), (paid.paid_at, "'=wire")]
 
 
 def test_a_settlement_says_whose_it_is_even_where_ids_have_colons() -> None:

@@ -27,6 +27,7 @@ async def open_gateway(nodes: Sequence[Node], peers: Peers, server: Server) -> A
         "Users": peers.users, "Restaurants": peers.restaurants, "Orders": peers.orders,
         "Payments": peers.payments, "Notifications": peers.notifications, "Reverse": peers.reverse,
         "Webhooks": peers.webhooks,
+        "Ledger": peers.ledger,
     }  # fmt: skip
 
     async def is_ready() -> None:

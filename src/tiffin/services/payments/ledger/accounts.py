@@ -10,6 +10,7 @@ COMMISSION = "platform:revenue:commission"
 DELIVERY_FEES = "platform:revenue:delivery_fee"
 SMALL_ORDER_FEES = "platform:revenue:small_order_fee"
 COURIER_PAY = "platform:cost:courier_pay"
+PROVIDER_FEES = "platform:cost:provider_fees"
 COMPENSATION = "platform:cost:compensation"
 """What the platform bears when something went wrong."""
 SETTLEMENTS = "platform:settlements"
@@ -57,6 +58,14 @@ def clearing(provider: str) -> str:
 def subsidy(programme: str) -> str:
     """What the platform gives for a campaign, a voucher or a membership."""
     return f"platform:subsidy:{programme}"
+
+
+def of_party(party: str) -> list[str]:
+    """The accounts of `customer:<id>`, `restaurant:<id>` or `courier:<id>` that say what is owed to whom."""
+    role, _, holder_id = party.partition(":")
+    if role == "customer":
+        return [credit(holder_id), held(holder_id)]
+    return [courier(holder_id), cash(holder_id)] if role == "courier" else [restaurant(holder_id)]
 
 
 def is_settled(account: str) -> bool:

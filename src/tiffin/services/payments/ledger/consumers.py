@@ -16,7 +16,6 @@ from tiffin.services.payments.ledger.facts import Charge, Moment, Settled
 from tiffin.services.payments.ledger.policies import KnownPolicies
 from tiffin.services.payments.ledger.policy import Policies
 from tiffin.services.payments.ledger.store import LedgerStore
-from tiffin.sharding.order_id import customer_shard
 
 DEFAULT_PROVIDER = "sandbox"
 """Whose charges those are that name no provider."""
@@ -114,8 +113,9 @@ def _made(event: Event) -> Entry:
     """An entry that somebody has made by calling; it stands, only its dues are still to be noted."""
     told = _entry_made(event.data)
     postings = tuple(Posting(posting.account, posting.amount) for posting in told.postings)
-    shard = customer_shard(int(told.subject))
-    return Entry(shard, told.subject, told.fact, told.currency, postings, event.at, told.trace, told.policy)
+    return Entry(
+        event.shard, told.subject, told.fact, told.currency, postings, event.at, told.trace, told.policy
+    )
 
 
 def _wait(entry: Entry, policies: Policies) -> timedelta:

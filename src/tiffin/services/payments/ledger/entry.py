@@ -28,7 +28,7 @@ class Entry:
     shard: int
     """Of the customer dimension: an order's entries are beside each other and beside the order."""
     subject: str
-    """The order's number, or `settlement:<id>`."""
+    """The order's number, or `settlement:<id>`, `cash:<courier>`, `provider:<name>`."""
     fact: str
     currency: str
     postings: tuple[Posting, ...]

@@ -109,6 +109,27 @@ def entered(
     return _of_order(order_id, fact, currency, postings, when)
 
 
+def cash_handed_in(courier_id: str, reference: str, received: Money, when: Moment) -> Entry | None:
+    """A courier has brought cash, and it is in the bank."""
+    postings = [
+        Posting(accounts.cash(courier_id), received.amount),
+        Posting(accounts.BANK, -received.amount),
+    ]
+    subject = f"cash:{courier_id}"
+    return _of_somebody(courier_id, subject, f"handed_in:{reference}", received.currency, postings, when)
+
+
+def provider_paid(provider: str, reference: str, received: Money, fees: int, when: Moment) -> Entry | None:
+    """A provider has paid on what it took for us, less what it keeps for itself."""
+    postings = [
+        Posting(accounts.clearing(provider), received.amount + fees),
+        Posting(accounts.BANK, -received.amount),
+        Posting(accounts.PROVIDER_FEES, -fees),
+    ]
+    subject = f"provider:{provider}"
+    return _of_somebody(provider, subject, f"paid:{reference}", received.currency, postings, when)
+
+
 def settled(settlement: Settled, when: Moment) -> Entry | None:
     """What a party was owed is on a statement now, to be paid out."""
     postings = [
@@ -146,6 +167,12 @@ def _of_order(
 
 
 def _of_settlement(settlement: Settled, fact: str, postings: Sequence[Posting], when: Moment) -> Entry | None:
-    moved = balanced(settlement.currency, postings)
-    shard, subject = shard_of(accounts.holder(settlement.party)), settlement_subject(settlement.id)
-    return Entry(shard, subject, fact, settlement.currency, moved, when.at, when.trace) if moved else None
+    holder_id, subject = accounts.holder(settlement.party), settlement_subject(settlement.id)
+    return _of_somebody(holder_id, subject, fact, settlement.currency, postings, when)
+
+
+def _of_somebody(
+    holder_id: str, subject: str, fact: str, currency: str, postings: Sequence[Posting], when: Moment
+) -> Entry | None:
+    moved = balanced(currency, postings)
+    return Entry(shard_of(holder_id), subject, fact, currency, moved, when.at, when.trace) if moved else None

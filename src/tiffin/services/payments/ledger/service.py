@@ -4,9 +4,10 @@ import msgspec
 
 from tiffin.primitives.clock import Clock, from_text
 from tiffin.primitives.errors import Refusal
+from tiffin.primitives.money import EXPONENTS, Money
 from tiffin.rpc import contracts as c
 from tiffin.rpc.context import remaining_s
-from tiffin.services.payments.ledger import facts
+from tiffin.services.payments.ledger import accounts, facts
 from tiffin.services.payments.ledger.entry import (
     REVERSAL,
     Entry,
@@ -18,7 +19,8 @@ from tiffin.services.payments.ledger.entry import (
 from tiffin.services.payments.ledger.facts import Moment
 from tiffin.services.payments.ledger.policies import KnownPolicies
 from tiffin.services.payments.ledger.policy import commission_bp
-from tiffin.services.payments.ledger.settlements import Settlements, party_of, statement_csv
+from tiffin.services.payments.ledger.settlements import Settlements, party_of
+from tiffin.services.payments.ledger.statements import settlements_csv, statement_csv
 from tiffin.services.payments.ledger.store import LedgerStore
 from tiffin.sharding import order_id as ids
 
@@ -52,11 +54,15 @@ class LedgerService:
         if f"{caller.role}:{caller.id}" != request.account:
             self._for_staff(context)
         remaining_s(context, self._clock)
-        balances = await self._store.balance(request.account)
-        return c.AccountBalance(
-            account=request.account,
-            balances=[c.Money(amount=held.amount, currency=held.currency) for held in balances],
-        )
+        return await self._balance(request.account)
+
+    async def holdings(self, context: c.CallContext, request: c.HoldingsOf) -> c.Holdings:
+        """What is owed to somebody and by them; for themselves, too."""
+        if f"{context.caller.role}:{context.caller.id}" != request.party:
+            self._for_staff(context)
+        remaining_s(context, self._clock)
+        found = [await self._balance(account) for account in accounts.of_party(request.party)]
+        return c.Holdings(party=request.party, accounts=found)
 
     async def enter(self, context: c.CallContext, request: c.EnterEntry) -> c.Entry:
         """Enter a fact that no event tells of, once. `Refusal`: invalid_request, entry_differs,
@@ -86,6 +92,24 @@ class LedgerService:
             raise Refusal("invalid_request", "an undoing is not undone")
         return await self._enter(reversed_entry(entry, self._clock(), context.request_id))
 
+    async def record_cash(self, context: c.CallContext, request: c.RecordCash) -> c.Entry:
+        """Note cash that a courier has handed in. `Refusal`: invalid_request, entry_differs."""
+        self._for_staff(context)
+        when = Moment(self._clock(), context.request_id)
+        entry = facts.cash_handed_in(request.courier_id, request.reference, _received(request.amount), when)
+        assert entry is not None
+        return await self._enter(entry)
+
+    async def record_provider_payout(
+        self, context: c.CallContext, request: c.RecordProviderPayout
+    ) -> c.Entry:
+        """Note what a provider has paid on. `Refusal`: invalid_request, entry_differs."""
+        self._for_staff(context)
+        when, received = Moment(self._clock(), context.request_id), _received(request.amount)
+        entry = facts.provider_paid(request.provider, request.reference, received, request.fees or 0, when)
+        assert entry is not None
+        return await self._enter(entry)
+
     async def fees(self, context: c.CallContext, request: c.FeesOf) -> c.OrderFees:
         """The fees of an order by when it was placed. `Refusal`: invalid_time."""
         self._for_staff(context)
@@ -105,6 +129,11 @@ class LedgerService:
         """What a party has been settled; for the party itself, too."""
         self._for_party(context, request.party)
         return c.SettlementList(settlements=await self._settlements.of_party(request.party))
+
+    async def settlements_csv(self, context: c.CallContext, request: c.SettlementsOf) -> c.SettlementsCsv:
+        """The same as CSV."""
+        listed = await self.list_settlements(context, request)
+        return c.SettlementsCsv(party=request.party, csv=settlements_csv(listed.settlements))
 
     async def settlement_statement(
         self, context: c.CallContext, request: c.SettlementRef
@@ -128,6 +157,13 @@ class LedgerService:
                 {"reference": settlement.reference, "paid_at": settlement.paid_at},
             )  # fmt: skip
         return settlement
+
+    async def _balance(self, account: str) -> c.AccountBalance:
+        balances = await self._store.balance(account)
+        return c.AccountBalance(
+            account=account,
+            balances=[c.Money(amount=held.amount, currency=held.currency) for held in balances],
+        )
 
     async def _enter(self, entry: Entry) -> c.Entry:
         if await self._store.enter_and_tell(entry, _encode(to_contract(entry)).decode()):
@@ -158,6 +194,12 @@ class LedgerService:
         remaining_s(context, self._clock)
         if context.caller.role not in ("operator", "system"):
             raise Refusal("forbidden", "the books are not shown to everybody")
+
+
+def _received(money: c.Money) -> Money:
+    if money.amount <= 0 or money.currency not in EXPONENTS:
+        raise Refusal("invalid_request", "an amount above nothing, in a currency that there is")
+    return Money(money.amount, money.currency)
 
 
 def _order_id(text: str) -> int:

@@ -1,31 +1,18 @@
 """Settling: what a restaurant or courier has earned, once it is due, is put on a statement, and paid once."""
 
-import csv
-import io
-from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 import asyncpg
 
 from tiffin.primitives.clock import to_text
-from tiffin.primitives.money import Money
 from tiffin.rpc import contracts as c
 from tiffin.services.payments.ledger import accounts
+from tiffin.services.payments.ledger.statements import Line
 from tiffin.services.payments.ledger.store import QUERIES
 from tiffin.sharding.router import Router
 from tiffin.sharding.slots import SHARDS, shard_of
 
 LISTED_MAX = 200
-
-
-class Line(NamedTuple):
-    """A line of a statement."""
-
-    subject: str
-    fact: str
-    amount: int
-    at: datetime
 
 
 class Settlements:
@@ -92,22 +79,6 @@ class Settlements:
         return [Line(*row) for row in rows]
 
 
-def statement_csv(settlement: c.Settlement, lines: Sequence[Line]) -> str:
-    """A statement for people and spreadsheets: a line a fact, the sum last; amounts in whole minor units and
-    as text. Cells that a spreadsheet would take for a formula are quoted."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(("settlement", "party", "at", "order", "fact", "amount_minor", "currency", "amount"))
-    currency = settlement.amount.currency
-    for line in lines:
-        row = (settlement.id, settlement.party, to_text(line.at), line.subject, line.fact)
-        writer.writerow((*map(_cell, row), line.amount, currency, _text(line.amount, currency)))
-    total = sum(line.amount for line in lines)
-    row = (settlement.id, settlement.party, settlement.made_at, "", "total")
-    writer.writerow((*map(_cell, row), total, currency, _text(total, currency)))
-    return out.getvalue()
-
-
 def party_of(settlement_id: str) -> str:
     """`<party>:<currency>:<run>`. The party of an id of ours; of any other text something, which has none."""
     return settlement_id.rsplit(":", 2)[0]
@@ -115,14 +86,6 @@ def party_of(settlement_id: str) -> str:
 
 def _shard(settlement_id: str) -> int:
     return shard_of(accounts.holder(party_of(settlement_id)))
-
-
-def _cell(text: str) -> str:
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
-
-
-def _text(amount: int, currency: str) -> str:
-    return Money(amount, currency).format().rpartition(" ")[0].replace(",", "")
 
 
 def _settlement(row: asyncpg.Record) -> c.Settlement:
