@@ -155,23 +155,40 @@ async def _nothing() -> None: ...
 async def test_cancelled_at_any_turn_work_and_what_it_waits_for_end(
     tasks: EagerTasks, turns: int, again: bool
 ):
-    trace: Trace = []
-    waits_for = asyncio.get_running_loop().create_future()
+    loop, trace = asyncio.get_running_loop(), Trace()
+    waits_for = loop.create_future()
 
     async def work() -> None:
+        cancel_in(turns, asyncio.current_task())
         try:
             await waits_for
         finally:
             trace.append("ended")
 
+    def cancel_in(turns: int, task: asyncio.Task[Any]) -> None:
+        if turns:
+            loop.call_soon(cancel_in, turns - 1, task)
+        else:
+            task.cancel()
+
     if again:
         await started(tasks, _nothing())
         await asyncio.sleep(0)
     await started(tasks, work())
-    for _ in range(turns):
-        await asyncio.sleep(0)
-    assert await tasks.cancel() == 1
+    await tasks.idle()
     assert (trace, waits_for.cancelled()) == (["ended"], True)
+
+
+async def test_what_is_under_way_can_be_ended(tasks: EagerTasks):
+    waits_for = [asyncio.get_running_loop().create_future() for _ in range(3)]
+
+    async def work(future: asyncio.Future[None]) -> None:
+        await future
+
+    for future in waits_for:
+        await started(tasks, work(future))
+    assert await tasks.cancel() == 3
+    assert all(future.cancelled() for future in waits_for)
 
 
 async def test_a_context_variable_is_not_left_to_the_next(tasks: EagerTasks):
