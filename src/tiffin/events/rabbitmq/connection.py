@@ -16,7 +16,9 @@ from tiffin.events.rabbitmq import wire
 from tiffin.primitives.errors import Unavailable
 
 CONNECT_TIMEOUT_S = 5.0
-REPLY_TIMEOUT_S = 10.0
+REPLY_TIMEOUT_S = 5.0
+NO_ANSWER = -1
+"""Instead of a reply code: the broker has not answered in time."""
 HEARTBEAT_S = 10
 """Nothing heard for two of these: the connection is lost."""
 FRAME_BYTES_MAX = 131_072
@@ -31,7 +33,7 @@ _log = structlog.get_logger()
 
 
 class Lost(Unavailable):
-    """The connection is gone, or never came. `reply_code` is AMQP's if the broker gave one, else 0."""
+    """The connection is gone, or never came. `reply_code` is AMQP's, `NO_ANSWER`, or 0 for other reasons."""
 
     def __init__(self, message: str, reply_code: int = 0) -> None:
         super().__init__("broker_unavailable", message)
@@ -176,7 +178,7 @@ class Connection(asyncio.Protocol):
             )
             if waiting not in done:
                 if not done:
-                    self.abort(f"no {reply.name} within {timeout_s} s")
+                    self.abort(f"no {reply.name} within {timeout_s} s", NO_ANSWER)
                 raise self._why()
             said = waiting.result()
             if not isinstance(said, reply):

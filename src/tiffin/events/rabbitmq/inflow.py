@@ -10,7 +10,7 @@ from prometheus_client import Counter, Gauge
 
 from tiffin.events.consumer import Consumer
 from tiffin.events.rabbitmq import messages, names, wire
-from tiffin.events.rabbitmq.connection import Connection, Content, Lost
+from tiffin.events.rabbitmq.connection import NO_ANSWER, Connection, Content, Lost
 from tiffin.events.rabbitmq.messages import Arrival
 from tiffin.primitives.errors import Unavailable
 
@@ -23,7 +23,9 @@ SOON_S = 1.0
 PAUSE_S = 0.1
 PAUSE_MAX_S = 5.0
 SETTLE_S = 0.02
-_OTHERWISE_DECLARED = 406
+_REMEDIED_BY_REMOVAL = (406, NO_ANSWER)
+"""The queue was declared with other figures, or does not answer: a quorum queue that was made a moment before
+its broker was killed may be there and have no leader, for ever. What is in it is in the log as well."""
 
 _log = structlog.get_logger()
 _cuts = Counter(
@@ -94,16 +96,11 @@ class Inflow:
             await names.cut_queue(connection, self._consumer)
             await self._caught_up(connection, None)
         try:
-            await names.declare_queue(connection, self._consumer)
+            await self._subscribe(connection)
         except Lost as error:
-            if error.reply_code == _OTHERWISE_DECLARED:
+            if error.reply_code in _REMEDIED_BY_REMOVAL:
                 await self._remove()
             raise
-        prefetch = PREFETCH_BATCHES if self._consumer.batches else PREFETCH
-        await connection.ask(commands.Basic.Qos(prefetch_count=prefetch), commands.Basic.QosOk)
-        connection.on_delivery = self._delivered
-        queue = names.queue_of(self._consumer.name)
-        await connection.ask(commands.Basic.Consume(queue=queue), commands.Basic.ConsumeOk)
         self.binding = object()
         _log.info("consumer_listens", consumer=self._consumer.name)
         while await self._within_budget(connection):
@@ -112,6 +109,14 @@ class Inflow:
         _cuts.labels(self._consumer.name).inc()
         _log.warning("consumer_cut", consumer=self._consumer.name, depth=self.depth)
         await names.cut_queue(connection, self._consumer)
+
+    async def _subscribe(self, connection: Connection) -> None:
+        await names.declare_queue(connection, self._consumer)
+        prefetch = PREFETCH_BATCHES if self._consumer.batches else PREFETCH
+        await connection.ask(commands.Basic.Qos(prefetch_count=prefetch), commands.Basic.QosOk)
+        connection.on_delivery = self._delivered
+        queue = names.queue_of(self._consumer.name)
+        await connection.ask(commands.Basic.Consume(queue=queue), commands.Basic.ConsumeOk)
 
     async def _within_budget(self, connection: Connection) -> bool:
         waiting = await names.depth_of(connection, self._consumer.name)
@@ -133,7 +138,6 @@ class Inflow:
         return True
 
     async def _remove(self) -> None:
-        """The queue was made with other figures. What is in it is in the log as well."""
         connection = await Connection.open(self._url)
         try:
             await names.delete_queue(connection, self._consumer)
