@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tiffin.audit.desk import Desk, shard_name
-from tiffin.services.payments.ledger import accounts
+from tiffin.audit.order_money import left_with
 from tiffin.services.payments.ledger.entry import REVERSAL, Entry
 from tiffin.services.payments.ledger.store import entry_of
 from tiffin.services.reverse.case import Case, details_of
@@ -132,13 +132,7 @@ def _left_over(order: OrderOfCases) -> list[str]:
     open_ = [case for case in order.cases if case.state not in _DONE and not case.released]
     if order.state not in ("completed", "cancelled") or order.is_moving or open_:
         return []
-    customer = accounts.customer(order.customer_id)
-    left = sum(
-        amount
-        for entry in order.entries.values()
-        for account, amount in entry.postings
-        if account == customer
-    )
+    left = left_with(order.customer_id, order.entries.values())
     return [f"leaves {left} with its customer"] if left else []
 
 

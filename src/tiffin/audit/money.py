@@ -70,6 +70,10 @@ async def _shard_faults(
         payments = await connection.fetch(_PAYMENTS["audit_payments"], [shard])
         entries = [entry_of(row) for row in await connection.fetch(_MONEY["entries_of_shard"], shard)]
         apart = await connection.fetch(_MONEY["balances_apart"], shard)
+        cases = {
+            row["order_id"]: frozenset[str](row["cases"])
+            for row in await connection.fetch(_MONEY["cases_of_orders"], shard)
+        }
     faults = [(row["account"], _apart(row)) for row in apart]
     of_order: defaultdict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
@@ -82,13 +86,17 @@ async def _shard_faults(
     for subject in known.keys() | of_order.keys():
         row = known.get(subject)
         try:
-            order = None if row is None else MoneyOrder(terms_of(row), row.state, row.courier_id)
+            order = None if row is None else _money_order(row, cases.get(subject, frozenset()))
         except msgspec.MsgspecError:
             faults.append((f"order {subject}", "its details cannot be read"))
             continue
         found = order_faults(order, paid[subject], of_order[subject], policies)
         faults += [(f"order {subject}", what) for what in found]
     return len(entries), faults
+
+
+def _money_order(row: OrderRow, cases: frozenset[str]) -> MoneyOrder:
+    return MoneyOrder(terms_of(row), row.state, row.courier_id, cases)
 
 
 def _apart(row: Any) -> str:

@@ -3,6 +3,9 @@ SELECT shard, id, customer_id, restaurant_id, state, version, placed_at, updated
        accepted_at, payment_method, total, currency, courier_id, reason, details, idempotency_key, request_hash
   FROM orders.orders WHERE shard = $1;
 
+-- name: cases_of_orders
+SELECT order_id::text AS order_id, array_agg(id) AS cases FROM reverse.cases WHERE shard = $1 GROUP BY order_id;
+
 -- name: entries_of_shard
 SELECT * FROM ledger.entries WHERE shard = $1 ORDER BY subject, at, entered_at, fact;
 

@@ -1,7 +1,7 @@
 """Whether an order's entries are those that its facts make. No I/O."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -15,8 +15,9 @@ from tiffin.services.payments.ledger.reconciliation import WHAT_TO_DO, Entered, 
 
 _WHENEVER = Moment(datetime(1970, 1, 1, tzinfo=UTC), "")
 _AT_REST = frozenset(("succeeded", "declined", "refunded", "voided"))
-_KNOWN = frozenset(("captured", "refunded", "cash_collected", "completed", "held", "unheld", "credited"))
+_OF_EVENTS = frozenset(("captured", "refunded", "cash_collected", "completed", "held", "unheld", "credited"))
 """Facts that leave an order even which has ended."""
+_OF_CASE = "case:"
 
 
 class MoneyOrder(NamedTuple):
@@ -25,6 +26,8 @@ class MoneyOrder(NamedTuple):
     terms: c.OrderTerms
     state: str
     courier_id: str | None
+    cases: frozenset[str] = frozenset()
+    """Every case of it, by id. Whether they have moved what they said is proved elsewhere (`audit.cases`)."""
 
 
 def order_faults(
@@ -49,9 +52,19 @@ def order_faults(
     by_fact = {entry.fact: entry for entry in entries}
     for fact, wanted in _wanted(order, policies).items():
         faults += _entry_faults(fact, wanted, by_fact.get(fact))
+    faults += [
+        f"has the entry {entry.fact}, but there is no such case"
+        for entry in entries
+        if (case := _case_of(entry)) is not None and case not in order.cases
+    ]
     if not faults:
         faults += _left_over(order, payments, entries)
     return faults
+
+
+def is_by_call(entry: Entry) -> bool:
+    """Whether somebody has told the ledger of it: neither an event has made it, nor a case."""
+    return entry.fact.removeprefix(REVERSAL).partition(":")[0] not in (*_OF_EVENTS, "case")
 
 
 def entered_of(entries: Sequence[Entry]) -> dict[str, Entered]:
@@ -74,8 +87,9 @@ def _payment_faults(payments: Mapping[str, Ours], entries: Sequence[Entry]) -> l
     faults: list[str] = []
     for payment_id in sorted(payments.keys() | entered.keys()):
         ours, booked = payments.get(payment_id), entered.get(payment_id, Entered())
-        if booked.refunded > booked.captured:
-            faults.append(f"payment {payment_id}: {booked.refunded} refunded of {booked.captured} captured")
+        taken = ours.amount if ours is not None and ours.method == "cash" else booked.captured
+        if booked.refunded > taken:
+            faults.append(f"payment {payment_id}: {booked.refunded} refunded of {taken} captured")
         if ours is not None and booked.captured > ours.amount:
             faults.append(f"payment {payment_id}: {booked.captured} captured of {ours.amount} authorised")
         faults += [
@@ -132,13 +146,22 @@ def _on_its_way(order: MoneyOrder, payments: Mapping[str, Ours], entries: Sequen
 
 
 def _left_over(order: MoneyOrder, payments: Mapping[str, Ours], entries: Sequence[Entry]) -> list[str]:
-    """An order that has ended, at rest, of which nothing else has been decided, leaves its customer even."""
-    if order.state not in ("completed", "cancelled"):
+    """An order that has ended, at rest, leaves its customer even, but for what was entered by hand."""
+    if order.state not in ("completed", "cancelled") or order.cases:
         return []
     if any(payment.state not in _AT_REST for payment in payments.values()):
         return []
-    if any(entry.fact.partition(":")[0] not in _KNOWN for entry in entries):
-        return []
-    customer = accounts.customer(order.terms.customer_id)
-    left = sum(amount for entry in entries for account, amount in entry.postings if account == customer)
+    left = left_with(order.terms.customer_id, entries)
     return [f"is {order.state}, and {left} {order.terms.currency} are left with its customer"] if left else []
+
+
+def left_with(customer_id: str, entries: Iterable[Entry]) -> int:
+    """What entries that events and cases have made leave with an order's customer."""
+    customer = accounts.customer(customer_id)
+    made = (entry for entry in entries if not is_by_call(entry))
+    return sum(amount for entry in made for account, amount in entry.postings if account == customer)
+
+
+def _case_of(entry: Entry) -> str | None:
+    fact = entry.fact.removeprefix(REVERSAL)
+    return fact.removeprefix(_OF_CASE) if fact.startswith(_OF_CASE) else None

@@ -76,7 +76,9 @@ async def _faults(
     """How many payments the shard has, and what is wrong."""
     async with desk.snapshot(node) as connection:
         orders = {
-            row["id"]: PaidOrder(row["state"], row["payment_method"], row["total"], row["currency"])
+            row["id"]: PaidOrder(
+                row["state"], row["payment_method"], row["total"], row["currency"], row["gives_back"]
+            )
             for row in await connection.fetch(QUERIES["payable"], shard)
         }
         rows = await connection.fetch(_PAYMENTS["audit_payments"], [shard])

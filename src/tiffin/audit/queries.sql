@@ -203,10 +203,14 @@ SELECT id, restaurant_id, state, details, details LIKE '%"holds_stock":true%' AS
         OR id IN (SELECT order_id FROM restaurants.holds WHERE shard = $1 AND item_id <> ''));
 
 -- name: payable
--- called_off: by a case that keeps some of what was paid; what it gives back, the audit of cases proves.
-SELECT id, CASE WHEN state = 'cancelled' AND EXISTS (
-           SELECT FROM reverse.cases k
+-- gives_back: of an order that a case has called off, what its cases have decided to give back, in all; null of
+-- others. What a provider has refused so far is not given back yet.
+SELECT id, state, payment_method, total, currency,
+       CASE WHEN state = 'cancelled' THEN (
+           SELECT coalesce(sum((k.details::json #>> '{outcome,0}')::bigint)
+                           FILTER (WHERE k.state <> 'refund_failed'), 0)::bigint
+             FROM reverse.cases k
             WHERE k.shard = $1 AND k.id > o.id || '-' AND k.id < o.id || '.' AND NOT k.released
-              AND (k.details::json #>> '{outcome,2}')::boolean
-              AND (k.details::json #>> '{outcome,0}')::bigint < (k.details::json #>> '{outcome,3}')::bigint)
-       THEN 'called_off' ELSE state END AS state, payment_method, total, currency FROM orders.orders o WHERE shard = $1;
+              AND k.state IN ('refunding', 'refund_failed', 'refunded', 'closed')
+           HAVING bool_or((k.details::json #>> '{outcome,2}')::boolean)) END AS gives_back
+  FROM orders.orders o WHERE shard = $1;

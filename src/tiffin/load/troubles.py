@@ -98,6 +98,9 @@ TROUBLES: Sequence[Trouble] = (
     Trouble("missing, and the refund is refused", 0.0008, (
         Ask("missing_items", "customer", "delivered", "lines"),
     ), payment=_REFUSING),
+    Trouble("unwanted, and the refund is refused", 0.0005, (
+        Ask("cancel", "customer", "accepted"),
+    ), payment=_REFUSING),
     Trouble("bad, and the refund takes its time", 0.0008, (
         Ask("quality", "customer", "over", "lines"),
     ), payment=_SLOW),

@@ -176,7 +176,7 @@ class Undoing:
         return case
 
     async def _result(self, case: c.Case) -> str:
-        """What came of it. Who was promised money by a payment looks whether it is there."""
+        """What came of it. Who was promised money looks whether the payments have given it."""
         if case.state != "refunded":
             return {"rejected": "refused", "withdrawn": "withdrawn"}.get(
                 case.state, "refused" if case.reason == "dismissed" else "overtaken"
@@ -184,18 +184,22 @@ class Undoing:
         refund = case.outcome.refund
         if not refund.amount:
             return "nothing to give"
-        if case.outcome.back_to == "payment":
-            paid = await self._run.platform.until_known(
-                "read payments", self._people["customer"], "GET", f"{self._path}/payments"
-            )
-            given = [each for each in _payments(paid).refunds or () if each.key == case.id]
-            if [(each.amount, each.state) for each in given] != [(refund, "succeeded")]:
-                self._run.tally.wrong(f"case {case.id} is refunded with {refund}, the payments say {given}")
-            self._run.tally.counts["read back"] += 1
+        if (given := await self._given(case)) != refund.amount:
+            self._run.tally.wrong(f"case {case.id} has given {refund}, by the payments {given}")
+        self._run.tally.counts["read back"] += 1
         if not self._is_given:
             self._is_given = True
             self._run.tally.counts["given back"] += 1
         return "given back" if case.outcome.back_to == "payment" else "owed"
+
+    async def _given(self, case: c.Case) -> int:
+        """What has gone back by the order's payments, to where it came from or to the customer's balance."""
+        paid = await self._run.platform.until_known(
+            "read payments", self._people["customer"], "GET", f"{self._path}/payments"
+        )
+        names = (case.id, f"{case.id}:balance")
+        refunds = [each for each in _payments(paid).refunds or () if each.key in names]
+        return sum(part.amount.amount for each in refunds for part in each.parts if part.state == "succeeded")
 
     async def _say(self, step: str, who: str, case: c.Case, body: dict[str, Any] | None = None) -> c.Case:
         """Say it once; what was not answered is looked up. A deadline that was quicker is right, too."""

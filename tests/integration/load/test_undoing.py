@@ -111,7 +111,8 @@ class CaseTown(Town):
         if case["outcome"]["ends_order"]:
             self.order |= {"state": "cancelled", "version": self.order["version"] + 1}
         self.refunds.append(
-            {"id": "17-r", "order_id": "17", "amount": money(self.given), "state": "succeeded", "parts": [],
+            {"id": "17-r", "order_id": "17", "amount": money(self.given), "state": "succeeded",
+             "parts": [{"payment_id": "17-p", "amount": money(self.given), "state": "succeeded"}],
              "key": case["id"], "created_at": "", "updated_at": ""}
         )  # fmt: skip
 
@@ -292,14 +293,15 @@ async def test_an_operator_owes_what_a_provider_does_not_give_back(run, town, an
         reply = CaseTown.act(town, operation, request)
         if operation == "approve":
             town.cases[-1]["state"] = "refund_failed"
+            town.refunds[-1]["parts"][0]["state"] = "failed"
         if operation == "credit":
-            town.cases[-1] |= {"state": "refunded"}
+            town.refund(town.cases[-1])
+            town.refunds[-1]["key"] += ":balance"
             town.cases[-1]["outcome"]["back_to"] = "balance"
             return Reply(200, town.cases[-1])
         return reply
 
     town.act = refuse
-    town.refunds = []
     await drive(run, troubled(MISSING))
     assert run.tally.cases == {("missing_items", "owed"): 1}
     assert run.tally.unexpected == []

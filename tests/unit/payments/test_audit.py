@@ -7,8 +7,8 @@ from tiffin.services.payments.audit import PaidOrder, PaymentRow, cash_differenc
 TAKEN = {"succeeded", "refunding", "refunded"}
 
 
-def order(state: str, method: str = "online") -> PaidOrder:
-    return PaidOrder(state, method, 1250, "EUR")
+def order(state: str, method: str = "online", gives_back: int | None = None) -> PaidOrder:
+    return PaidOrder(state, method, 1250, "EUR", gives_back)
 
 
 def paid(
@@ -35,6 +35,15 @@ def paid(
         (order("completed"), [paid("refunded", surplus=True), paid("succeeded", refunded=500)]),
         (order("cancelled"), []),
         (order("cancelled"), [paid("declined"), paid("refunded"), paid("voided")]),
+        (
+            order("cancelled", gives_back=500),
+            [paid("succeeded", 1000, refunded=300), paid("succeeded", 250, refunded=200)],
+        ),
+        (
+            order("cancelled", gives_back=500),
+            [paid("refunded", surplus=True), paid("succeeded", refunded=500)],
+        ),
+        (order("cancelled", gives_back=0), [paid("succeeded")]),
         (order("preparing", "cash"), []),
     ],
 )
@@ -56,6 +65,13 @@ def test_what_fits_is_not_reported(of: PaidOrder, payments: list[PaymentRow]) ->
         (order("preparing"), [paid("refunded", surplus=True)], "0 of 1250"),
         (order("preparing"), [paid("authorised")], "authorised, but the order is preparing"),
         (order("preparing"), [paid("capturing")], "capturing, but the order is preparing"),
+        (
+            order("cancelled", gives_back=500),
+            [paid("succeeded", refunded=499)],
+            "499 EUR have gone back, not 500",
+        ),
+        (order("cancelled", gives_back=500), [paid("refunded")], "1250 EUR have gone back, not 500"),
+        (order("cancelled", gives_back=0), [paid("authorised")], "authorised and not refunded"),
         (order("awaiting_payment"), [paid("authorised")], "still awaits payment"),
         (order("awaiting_payment"), [paid("succeeded")], "still awaits payment"),
         (order("cancelled"), [paid("succeeded")], "not refunded"),

@@ -15,6 +15,8 @@ class PaidOrder(NamedTuple):
     payment_method: str
     total: int
     currency: str
+    gives_back: int | None = None
+    """As was decided, of a cancelled order of which something may be kept; None: all that was paid."""
 
 
 class PaymentRow(NamedTuple):
@@ -61,11 +63,15 @@ def differences(order: PaidOrder | None, payments: Sequence[PaymentRow]) -> list
         if taken and good >= order.total:
             wrong.append(f"is covered by {good} {order.currency}, but the order still awaits payment")
     elif order.state == "cancelled":
+        kept = ("authorised",) if order.gives_back is not None else ("succeeded", "authorised")
         wrong += [
             f"payment {payment.id}: {payment.state} and not refunded, but the order is cancelled"
             for payment in payments
-            if payment.state in ("succeeded", "authorised")
+            if payment.state in kept
         ]
+        back = sum(payment.refunded for payment in payments if not payment.surplus)
+        if order.gives_back not in (None, back):
+            wrong.append(f"{back} {order.currency} have gone back, not {order.gives_back} as was decided")
         wrong += [
             f"payment {payment.id}: still {payment.state}"
             for payment in payments
