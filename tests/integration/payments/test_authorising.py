@@ -65,6 +65,21 @@ async def test_an_order_whose_money_is_lost_on_acceptance_falls(bench: Bench) ->
     assert bench.desk.orders[order.id].state == "cancelled"
 
 
+async def test_an_order_whose_money_goes_back_because_it_was_let_go_too_late_falls(bench: Bench) -> None:
+    order, quiet = bench.order(), bench.quiet_provider()
+    service = bench.service(quiet, at_once=False)
+    payment = await bench.pay(order, service=service)
+    bench.desk.put(bench.desk.orders[order.id], "preparing")
+    await quiet.capture(await bench.row(payment))  # by somebody whose answer was lost
+    with pytest.raises(Refusal, match="wrong_state"):
+        await service.void_payment(bench.as_platform(), c.PaymentRef(payment_id=payment.id))
+    for _ in range(2):
+        await bench.settle(service)
+        await bench.consumer_of(service).handle(await bench.events(order))
+    assert bench.desk.orders[order.id].state == "cancelled", "nobody pays for it any more"
+    assert await bench.statement(order) == [*TAKEN, ("refund", -1250)]
+
+
 async def test_an_authorisation_is_taken_before_it_expires(bench: Bench) -> None:
     order = bench.order()
     payment = await bench.pay(order, service=bench.later)

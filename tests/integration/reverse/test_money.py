@@ -210,3 +210,16 @@ async def test_the_restaurant_sees_its_cases_page_by_page(town: Town) -> None:
         if cursor is None:
             break
     assert sorted(seen) == sorted(case.id for case in opened)
+
+
+async def test_nothing_is_owed_for_an_order_whose_money_was_never_taken(town: Town) -> None:
+    order = await town.order("preparing")
+    del town.till.paid[order.id]  # what was authorised had expired
+    case = await town.open_case(order, "cannot_supply", "restaurant")
+    assert (case.state, case.reason) == ("closed", "nothing has been taken")
+    town.clock.advance(2 * 24 * 3600)
+    await town.work()
+    assert (await town.get(case)).state == "closed"
+    assert (await town.sums(order))[0] == 0, "nothing of it is claimed any more"
+    assert town.till.on_balance(order.id) == 0
+    assert await town.entry(case) == {}

@@ -60,7 +60,9 @@ class Till:
             raise ConnectionError("the till is away")
         known = self.refunds.get((request.order_id, request.key))
         if known is None:
-            if self.back(request.order_id) + request.amount.amount > self.paid.get(request.order_id, 0):
+            if request.order_id not in self.paid:
+                raise Refusal("not_refundable", "nothing has been taken")
+            if self.back(request.order_id) + request.amount.amount > self.paid[request.order_id]:
                 raise Refusal("refund_too_large", "more than was paid")
             now = "2026-06-01T12:00:00.000Z"
             state = "succeeded" if request.to == "balance" else self.state

@@ -11,7 +11,7 @@ from tiffin.primitives.clock import Clock
 from tiffin.primitives.errors import Refusal
 from tiffin.rpc import contracts as c
 from tiffin.rpc.context import new_context
-from tiffin.services.payments.payment import Change, Payment, collect
+from tiffin.services.payments.payment import SURPLUS, Change, Payment, collect
 from tiffin.services.payments.settlement import Settlement
 
 AT_ONCE_MAX = 64
@@ -39,7 +39,7 @@ class PaymentsConsumer:
     name = "payments"
     types = frozenset((
         "order.accepted", "order.delivered", "payment.authorised", "payment.voided",
-        "payment.succeeded",
+        "payment.succeeded", "payment.refund_started",
         "order.payment_expired", "order.rejected", "order.acceptance_expired", "order.cancelled",
         "order.called_off",
     ))  # fmt: skip
@@ -59,7 +59,7 @@ class PaymentsConsumer:
                 payment for payment in await by_ids(untold) if payment.state in ("authorised", "succeeded")
             ]
             await _for_each(paid, lambda payment: self._tell(settlement.tell_orders, payment, traces))
-        if lost := _keys(events, lambda event: event.type == "payment.voided"):
+        if lost := _keys(events, _lost):
             await _for_each(
                 await by_ids(lost), lambda payment: self._tell(settlement.call_off, payment, traces)
             )
@@ -110,6 +110,13 @@ class PaymentsConsumer:
 
 def _keys(events: Sequence[Event], wanted: Callable[[Event], bool]) -> list[str]:
     return list(dict.fromkeys(event.key for event in events if wanted(event)))
+
+
+def _lost(event: Event) -> bool:
+    """The money of an order is not to be had, or goes back because nobody was to have it any more."""
+    return event.type == "payment.voided" or (
+        event.type == "payment.refund_started" and f'"reason":"{SURPLUS}"' in event.data
+    )
 
 
 def _fell(event: Event) -> bool:

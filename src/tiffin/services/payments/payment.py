@@ -8,7 +8,7 @@ from typing import Literal
 from tiffin.primitives.clock import to_text
 from tiffin.rpc import contracts as c
 from tiffin.services.payments.refund import Refund
-from tiffin.services.payments.states import CLAIMING, Edge, EventType, State
+from tiffin.services.payments.states import CLAIMING, GOOD, Edge, EventType, State
 from tiffin.sharding.order_id import customer_shard, is_valid
 
 REASON_LENGTH_MAX = 200
@@ -64,6 +64,16 @@ class Payment:
     def shard(self) -> int:
         """The customer shard of its order."""
         return customer_shard(self.order_id)
+
+    @property
+    def is_claiming(self) -> bool:
+        """It covers its part of the order."""
+        return self.state in CLAIMING and self.decline_reason != SURPLUS
+
+    @property
+    def is_good(self) -> bool:
+        """It covers it with money that is certain, or as good as."""
+        return self.state in GOOD and self.decline_reason != SURPLUS
 
     @property
     def left(self) -> int:

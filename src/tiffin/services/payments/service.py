@@ -20,7 +20,7 @@ from tiffin.services.payments.payment import (
 )
 from tiffin.services.payments.refundable import Refundable
 from tiffin.services.payments.settlement import Peers, Settlement
-from tiffin.services.payments.states import CLAIMING, Happening
+from tiffin.services.payments.states import Happening
 from tiffin.services.payments.store import PaymentStore
 from tiffin.services.payments.through_balance import BalanceMover
 from tiffin.sharding.router import Router
@@ -75,7 +75,7 @@ class PaymentsService:
             if is_awaited and (begun := await self._begin(order, wanted, suffix, amount, trace)):
                 return begun
             payments = await self._store.of_order(int(order.id)) if order.payment_method == "online" else []
-            claiming = [payment for payment in payments if payment.state in CLAIMING]
+            claiming = [payment for payment in payments if payment.is_claiming]
             left = order.total.amount - sum(payment.amount for payment in claiming)
             if request.amount is None and claiming and (left == 0 or not is_awaited):
                 return await self._found_out(claiming[-1], trace)

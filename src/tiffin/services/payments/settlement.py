@@ -28,7 +28,7 @@ from tiffin.services.payments.outcomes import (
 from tiffin.services.payments.payment import Payment
 from tiffin.services.payments.refund import Refund
 from tiffin.services.payments.refunding import Refunding
-from tiffin.services.payments.states import GOOD, Happening
+from tiffin.services.payments.states import Happening
 from tiffin.services.payments.store import PaymentStore
 
 CHECK_DELAYS_S = (2, 4, 8, 15, 30, 60)
@@ -253,7 +253,7 @@ class Settlement:
         return Declined(None, "never_charged") if since_s >= GIVE_UP_AFTER_S else NeverArrived()
 
     async def _is_covered(self, order_id: int) -> bool:
-        good = [payment for payment in await self.store.of_order(order_id) if payment.state in GOOD]
+        good = [payment for payment in await self.store.of_order(order_id) if payment.is_good]
         return bool(good) and sum(payment.amount for payment in good) >= good[0].total
 
     async def _try_to_tell_orders(self, payment: Payment, trace: str) -> Payment:

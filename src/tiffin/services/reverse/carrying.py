@@ -23,6 +23,9 @@ DELAYS_S: Sequence[float] = (2, 4, 8, 15, 30, 60)
 """From one look at a case to the next, while it does not get on; the last one repeats."""
 LEASE_MAX = 50
 
+_NEVER_TAKEN = ("not_refundable", "payment_not_found")
+"""What payments refuse with when they have taken nothing: an authorisation was lost before."""
+
 _ITSELF = c.Caller(role="system", id="reverse")
 _log = structlog.get_logger()
 
@@ -128,6 +131,8 @@ class Carrier:
             if state == "failed":
                 overtaken = await self._is_overtaken(case)
                 return await self._say(case, "overtaken" if overtaken else "refund_failed", why)
+            if state == "never_taken":  # the customer must not be owed what they have not paid
+                return await self._say(case, "overtaken", why)
         await self._enter(case)
         if await self._is_overtaken(case):
             await self.undo_entry(case)
@@ -137,7 +142,7 @@ class Carrier:
         try:
             refund = await self._payments.refund(self._context(case), _asked(case, amount, case.id))
         except Refusal as refusal:
-            return "failed", refusal.message
+            return "never_taken" if refusal.code in _NEVER_TAKEN else "failed", refusal.message
         why = next((part.failure for part in refund.parts if part.failure), None)
         return refund.state, why
 

@@ -80,7 +80,7 @@ EDGES: tuple[Edge, ...] = (
          "The provider gives nothing back, for good."),
 
     Edge("refunding", "overtaken", "closed", (SYSTEM,), (), None, True,
-         "The order was called off otherwise meanwhile, and everything has gone back by that."),
+         "Everything has gone back because the order was called off otherwise, or nothing was ever taken."),
 
     Edge("refund_failed", "overtaken", "closed", (SYSTEM,), (), None, True,
          "The order was called off otherwise meanwhile, and everything has gone back by that."),
