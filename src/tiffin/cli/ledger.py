@@ -39,7 +39,8 @@ async def reconcile(config: Config, console: Console) -> bool:
     if statement is None:
         console.print("There is no statement here: payments and ledger only.", highlight=False)
     if not found:
-        console.print("All books agree.", highlight=False)
+        said = f", {len(statement):,} lines of the provider's statement" if statement is not None else ""
+        console.print(f"All books agree: the orders' payments, the ledger{said}.", highlight=False)
         return True
     table = Table("payment", "difference", "what", "what to do", title=f"{len(found):,} differences")
     for each in found:

@@ -132,10 +132,11 @@ def _answers(summary: Summary) -> Table:
 
 
 def _words_of_cases(summary: Summary) -> str:
+    refunds = sum(n for (_, result), n in summary.cases.items() if result in ("given back", "owed"))
     return (
-        f"{summary.given:,} of {summary.placed:,} orders ({summary.given / max(summary.placed, 1):.1%}) got "
-        f"something back by a case, each what its quote had said.\n"
-        f"{summary.read_back:,} refunds read back from the payments."
+        f"{summary.given:,} of {summary.placed:,} orders got something back by a case "
+        f"({summary.given / max(summary.placed, 1):.1%}).\n"
+        f"Of {refunds:,} refunds {summary.read_back:,} were found among the payments as they had been quoted."
     )
 
 

@@ -51,7 +51,7 @@ class Summary:
     given: int
     """Orders whose customers got something back by a case."""
     read_back: int
-    """Cases of which the customer was seen to have what had been quoted."""
+    """Cases whose customers found among the payments what had been quoted."""
     unexpected: list[str]
     """What should not have happened, the first ones in words."""
     unexpected_count: int
