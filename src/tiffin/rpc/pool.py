@@ -60,6 +60,7 @@ class Pool:
         self._freed = freed
         self._breaker = Breaker()
         self._connections: list[Connection] = []
+        self._turn = 0
         self._ended = partial(self._release, True), partial(self._release, False)
         self.in_flight = 0
         self.healthy = True
@@ -128,11 +129,19 @@ class Pool:
             connection.close("this client was closed")
 
     def _connection(self) -> Connection:
-        """The one with the fewest calls; a new one if all have what they may."""
-        best = min(self._connections, key=lambda connection: connection.in_flight, default=None)
+        """One without calls, else the one with the fewest; a new one if all have what they may. They take
+        turns: whose turn it is has most likely been answered."""
+        best: Connection | None = None
+        count = len(self._connections)
+        for _ in range(count):
+            self._turn = (self._turn + 1) % count
+            each = self._connections[self._turn]
+            if best is None or each.in_flight < best.in_flight:
+                best = each
+            if not best.in_flight:
+                return best
         if best is None or (
-            best.in_flight >= self._limits.calls_per_connection_max
-            and len(self._connections) < self._limits.connections_max
+            best.in_flight >= self._limits.calls_per_connection_max and count < self._limits.connections_max
         ):
             best = Connection(self._address, self._retired)
             self._connections.append(best)
