@@ -204,7 +204,8 @@ SELECT id, restaurant_id, state, details, details LIKE '%"holds_stock":true%' AS
 
 -- name: payable
 -- gives_back: of an order that a case has called off, what its cases have decided to give back, in all; null of
--- others. What a provider has refused so far is not given back yet.
+-- others. What a provider has refused so far is not given back yet. A case of an order that nobody had paid
+-- decides nothing: what comes in all the same goes back by itself.
 SELECT id, state, payment_method, total, currency,
        CASE WHEN state = 'cancelled' THEN (
            SELECT coalesce(sum((k.details::json #>> '{outcome,0}')::bigint)
@@ -212,5 +213,6 @@ SELECT id, state, payment_method, total, currency,
              FROM reverse.cases k
             WHERE k.shard = $1 AND k.id > o.id || '-' AND k.id < o.id || '.' AND NOT k.released
               AND k.state IN ('refunding', 'refund_failed', 'refunded', 'closed')
-           HAVING bool_or((k.details::json #>> '{outcome,2}')::boolean)) END AS gives_back
+           HAVING bool_or((k.details::json #>> '{outcome,2}')::boolean
+                          AND (k.details::json #>> '{outcome,3}')::bigint > 0)) END AS gives_back
   FROM orders.orders o WHERE shard = $1;
