@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 PROGRAMS = Path("/usr/lib/rabbitmq/bin")
 """Of Debian's package. The programs on the path insist on the system's own node."""
@@ -77,6 +78,13 @@ class Broker:
     def url(self, virtual_host: str = "%2F") -> str:
         """Where to connect, password included."""
         return f"amqp://guest:guest@127.0.0.1:{self.port}/{virtual_host}"
+
+    def empty_host(self) -> str:
+        """The URL of a virtual host that nobody has been in."""
+        name = uuid4().hex[:8]
+        self.control("add_vhost", name)
+        self.control("set_permissions", "-p", name, "guest", ".*", ".*", ".*")
+        return self.url(name)
 
     def start(self) -> None:
         """Returns when it can be connected to. `RuntimeError` with what it said if it does not come up."""

@@ -46,13 +46,13 @@ class RabbitMqTransport:
         self._consumers: dict[str, Consumer] = {}
 
     @asynccontextmanager
-    async def relaying(self) -> AsyncGenerator[Process]:
-        """One process with the node's relay, from here on."""
-        relay = Process(Relay(self.node, self.url, self._clock))
+    async def relaying(self, url: str | None = None) -> AsyncGenerator[Process]:
+        """One process with the node's relay, from here on; perhaps by another way to the broker."""
+        process = Process(Relay(self.node, url or self.url, self._clock))
         try:
-            yield relay
+            yield process
         finally:
-            await relay.kill()
+            await process.kill()
 
     @asynccontextmanager
     async def consuming(self, consumer: Consumer) -> AsyncGenerator[Process]:
@@ -67,7 +67,7 @@ class RabbitMqTransport:
 
     def carried(self, consumer: Consumer) -> Consumer:
         """The consumer, asking for what this transport is to carry."""
-        return replace(consumer, batches=self.name == "rabbitmq-batches")
+        return replace(consumer, batches=consumer.batches or self.name == "rabbitmq-batches")
 
     async def is_drained(self, consumer: Consumer) -> bool:
         return await backlog(self.node, consumer.name) == 0

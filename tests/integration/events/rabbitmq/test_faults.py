@@ -1,0 +1,155 @@
+"""What befalls brokers and connections while events happen: nothing is lost, doubled or overtaken."""
+
+import asyncio
+
+import pytest
+from prometheus_client import REGISTRY
+
+from event_effects import eventually
+from rabbitmq_broker import Broker
+from rabbitmq_load import PATIENCE_S, Town
+from rabbitmq_transport import RabbitMqTransport
+from tcp_proxy import Fault, TcpProxy
+from tiffin.events.rabbitmq import relay, wire
+
+_CONFIRM = wire.ACK.to_bytes(4, "big")
+
+
+async def restarts(town: Town, broker: Broker, rounds: int) -> None:
+    for number in range(rounds):
+        end, before = (broker.kill if number % 2 == 0 else broker.stop), len(town.ids)
+        async with town.busy():
+            await asyncio.to_thread(end)
+            await eventually(lambda n=before: _more(town, n))
+            await asyncio.to_thread(broker.start)
+            for listener in town.listeners:
+                await eventually(listener.listens, PATIENCE_S)
+
+
+async def _more(town: Town, than: int) -> bool:
+    return len(town.ids) > than + 20
+
+
+async def test_a_broker_killed_and_started_again_under_load(
+    carrying: RabbitMqTransport, broker: Broker
+) -> None:
+    async with Town.open(carrying) as town:
+        await restarts(town, broker, 1)
+        await town.settled()
+
+
+@pytest.mark.soak
+async def test_a_broker_killed_or_stopped_and_started_again_fifty_times(
+    carrying: RabbitMqTransport, broker: Broker
+) -> None:
+    async with Town.open(carrying) as town:
+        await restarts(town, broker, 50)
+        await town.settled()
+
+
+async def closed(carrying: RabbitMqTransport, broker: Broker, rounds: int) -> None:
+    async with TcpProxy.before(broker.url()) as proxy:
+        carrying.url = proxy.url
+        async with Town.open(carrying) as town:
+            for _ in range(rounds):
+                before = proxy.accepted
+                async with town.busy():
+                    proxy.cut()
+                    await eventually(lambda n=before: _connected(proxy, n), PATIENCE_S)
+            await town.settled()
+
+
+async def _connected(proxy: TcpProxy, before: int) -> bool:
+    return proxy.accepted > before
+
+
+async def test_connections_that_are_cut(carrying: RabbitMqTransport, broker: Broker) -> None:
+    await closed(carrying, broker, 20)
+
+
+@pytest.mark.soak
+async def test_connections_that_are_cut_five_hundred_times(
+    carrying: RabbitMqTransport, broker: Broker
+) -> None:
+    await closed(carrying, broker, 500)
+
+
+async def test_connections_that_the_broker_closes(carrying: RabbitMqTransport, broker: Broker) -> None:
+    async with Town.open(carrying) as town:
+        async with town.busy():
+            await asyncio.to_thread(broker.control, "close_all_connections", "for a test")
+        await town.settled()
+
+
+async def unconfirmed(carrying: RabbitMqTransport, broker: Broker, rounds: int) -> None:
+    """Each time the broker has what was published, and its word for that does not arrive."""
+
+    def cut(data: bytes) -> Fault | None:
+        return "cut" if _CONFIRM in data else None
+
+    async with (
+        TcpProxy.before(broker.url()) as proxy,
+        Town.open(carrying, relay_url=proxy.url, marked=False) as town,
+    ):
+
+        async def happened() -> bool:
+            return proxy.on_reply is None
+
+        for _ in range(rounds):
+            proxy.on_reply = cut
+            await town.happen(3)
+            await eventually(happened, PATIENCE_S)
+        await town.settled()
+
+
+async def test_what_was_published_and_not_confirmed_is_published_again_and_has_its_effect_once(
+    carrying: RabbitMqTransport, broker: Broker
+) -> None:
+    await unconfirmed(carrying, broker, 20)
+
+
+@pytest.mark.soak
+async def test_what_was_published_and_not_confirmed_is_published_again_two_thousand_times(
+    carrying: RabbitMqTransport, broker: Broker
+) -> None:
+    await unconfirmed(carrying, broker, 2_000)
+
+
+async def test_while_the_broker_blocks_publishing_fails_within_its_deadline_and_consumers_read_the_log(
+    carrying: RabbitMqTransport, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "PUBLISH_DEADLINE_S", 0.3)
+    async with Town.open(carrying) as town:
+        broker.control("set_vm_memory_high_watermark", "0.0000001")
+        await town.happen(100)
+        await eventually(lambda: _failed("relay", carrying), PATIENCE_S)
+        for listener in town.listeners:
+            await eventually(lambda c=listener.consumer: carrying.is_drained(c), PATIENCE_S)
+        assert not await town.relayed()
+        broker.control("set_vm_memory_high_watermark", "0.4")
+        await town.settled()
+
+
+async def _failed(consumer: str, carrying: RabbitMqTransport) -> bool:
+    labels = {"consumer": consumer, "node": carrying.node.name}
+    return bool(REGISTRY.get_sample_value("tiffin_consumer_failures_total", labels))
+
+
+async def test_a_relay_that_is_killed_has_a_successor(carrying: RabbitMqTransport) -> None:
+    async with carrying.relaying() as first, Town.open(carrying, marked=False) as town:
+        await town.happen(10)
+        await eventually(town.relayed)
+        await first.kill()
+        await town.happen(10)
+        await eventually(town.relayed)
+        await town.settled()
+
+
+async def test_of_two_processes_one_listens_and_the_other_takes_over(carrying: RabbitMqTransport) -> None:
+    async with Town.open(carrying, marked=False) as town:
+        async with carrying.consuming(town.many.consumer) as second, town.busy():
+            await town.many.process.kill()
+            town.many.process = second
+            await eventually(town.many.listens, PATIENCE_S)
+        async with carrying.consuming(town.many.consumer):
+            await town.settled()
