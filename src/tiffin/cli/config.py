@@ -19,6 +19,10 @@
     [nodes]                         # in order; the first is the directory
     north = "postgresql://user:password@host/database"
 
+    [events]                        # docs/events.md
+    transport = "log"               # or "rabbitmq"
+    url = "amqp://user:password@host:5672/virtual-host"
+
     [policy]                        # deadlines of the forward flow
     payment_s = 900
 
@@ -118,6 +122,15 @@ class Services(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The payment provider to try things with; it speaks HTTP."""
 
 
+class Events(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the platform's consumers hear of events."""
+
+    transport: Literal["log", "rabbitmq"] = "log"
+    """`log`: they read the databases, and no broker is needed."""
+    url: Annotated[str, msgspec.Meta(pattern="^amqps?://.")] = "amqp://guest:guest@127.0.0.1:5672/"
+    """Where RabbitMQ is."""
+
+
 class Notifications(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How people are written to."""
 
@@ -175,6 +188,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Above zero: what people have to answer and decide cases of a platform that is new, for an hour."""
     policy: Policy = Policy()
     sign_in: SignInPolicy = SignInPolicy()
+    events: Events = Events()
     notifications: Notifications = Notifications()
     webhooks: Webhooks = Webhooks()
     reconciler: Reconciler = Reconciler()

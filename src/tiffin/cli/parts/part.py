@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tiffin.cli.clock import utc_now
 from tiffin.cli.config import Config
 from tiffin.events.consumer import Consumer
+from tiffin.events.rabbitmq.runner import BrokerRunner
 from tiffin.events.runner import ConsumerRunner
 from tiffin.rpc import contracts as c
 from tiffin.sharding.router import Router
@@ -65,7 +66,11 @@ Open = Callable[[Ground, Peers], AbstractAsyncContextManager[Part]]
 
 
 def consume(consumer: Consumer, ground: Ground) -> list[Work]:
-    """The work of a consumer: a runner on every node."""
+    """The work of a consumer: a runner on every node, or one for its queue. Ours take what there is, in
+    batches."""
+    if ground.config.events.transport == "rabbitmq":
+        consumer = replace(consumer, batches=True)
+        return [BrokerRunner(consumer, ground.nodes, ground.config.events.url, utc_now).run()]
     return [ConsumerRunner(consumer, node, utc_now).run() for node in ground.nodes]
 
 

@@ -86,14 +86,16 @@ class Connection(asyncio.Protocol):
 
     @classmethod
     async def open(cls, url: str, timeout_s: float = CONNECT_TIMEOUT_S) -> Self:
-        """Connect to `amqp://user:password@host:port/virtual-host`. `Lost` if that fails or is too slow."""
+        """Connect to `amqp(s)://user:password@host:port/virtual-host`. `Lost` if that fails or is too slow."""
         address = urlsplit(url)
         connection: Self | None = None
         try:
             async with asyncio.timeout(timeout_s):
                 loop = asyncio.get_running_loop()
+                secure = address.scheme == "amqps"
+                port = address.port or (5671 if secure else 5672)
                 _, connection = await loop.create_connection(
-                    cls, address.hostname or "", address.port or 5672
+                    cls, address.hostname or "", port, ssl=secure or None
                 )
                 user, password = unquote(address.username or "guest"), unquote(address.password or "guest")
                 await connection._shake_hands(user, password, unquote(address.path[1:]) or "/")
