@@ -38,7 +38,7 @@ class Consumer:
     batch_max: int = BATCH_MAX
     """So many events are read ahead of what has been handled, and no more."""
     depth_max: int = 10_000
-    """On the broker: with more than about so many events waiting, its queue is cut, and it reads the log until
+    """On the broker: with more than about so many events waiting its queue is cut, and it reads the log until
     it has caught up. Nobody else notices."""
     batches: bool = False
     """On the broker: several events a message, of all types, which costs the broker a tenth."""

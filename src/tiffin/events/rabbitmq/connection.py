@@ -86,7 +86,7 @@ class Connection(asyncio.Protocol):
 
     @classmethod
     async def open(cls, url: str, timeout_s: float = CONNECT_TIMEOUT_S) -> Self:
-        """Connect to `amqp(s)://user:password@host:port/virtual-host`. `Lost` if that fails or is too slow."""
+        """Connect to `amqp(s)://user:password@host:port/virtual-host`. `Lost` if it fails or is too slow."""
         address = urlsplit(url)
         connection: Self | None = None
         try:
