@@ -2,6 +2,6 @@
 
 Owns: the schema `log` (events, cursors, dead letters, the inbox), its daily partitions and their retention;
 readers; live feeds; how events reach consumers.
-May import: rpc, sharding, storage, observability, primitives. Publishes: `Consumer`, what every transport takes;
-`unmarked`, for effects that must happen once. Never knows a service.
+May import: rpc, sharding, storage, observability, primitives. Publishes: `Consumer`, which every transport
+takes; `unmarked`, for effects that must happen once. Never knows a service.
 """

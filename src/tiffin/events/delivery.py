@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar, cast
 from zlib import crc32
 
+import asyncpg
 import structlog
 
 from tiffin.events.consumer import Consumer
@@ -29,6 +30,15 @@ PAUSE_MAX_S = 5.0
 TEND_INTERVAL_S = 1.0
 REDRIVE_MAX = 100
 """So many dead letters are replayed between two batches."""
+
+WORLDS_FAULT = (
+    Unavailable,
+    *CONNECTION_LOST,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+"""Nothing is wrong with the events: somebody is away, a disk is full, a database has a new primary."""
 
 _log = structlog.get_logger()
 _T = TypeVar("_T")
@@ -230,4 +240,4 @@ def is_worlds_fault(error: Exception) -> bool:
     if isinstance(error, ExceptionGroup):
         parts = cast("ExceptionGroup[Exception]", error).exceptions
         return all(is_worlds_fault(part) for part in parts)
-    return isinstance(error, (Unavailable, *CONNECTION_LOST))
+    return isinstance(error, WORLDS_FAULT)
