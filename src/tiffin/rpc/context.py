@@ -1,8 +1,8 @@
 """The call context: who calls, under which request, and until when the answer is wanted."""
 
 from datetime import datetime
-from secrets import token_hex
 from typing import Literal
+from uuid import uuid4
 
 from tiffin.primitives.clock import Clock
 from tiffin.primitives.errors import Unavailable
@@ -18,7 +18,7 @@ def new_context(
 ) -> CallContext:
     """The context of a call that starts here."""
     return CallContext(
-        request_id=request_id or token_hex(16),
+        request_id=request_id or uuid4().hex,
         caller=Caller(role=role, id=caller_id),
         deadline_ms=int(now.timestamp() * 1000) + timeout_ms,
     )
