@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -14,6 +15,7 @@ import databases
 from system.commands import tiffin
 from system.town import OPERATOR, Town, database
 from tiffin.cli.running import find
+from tiffin.services.reverse.kinds import Kind
 from tiffin.storage.node import Node
 from tiffin_process import TiffinProcess
 
@@ -81,6 +83,7 @@ def test_the_demo_carries_a_day_and_tells_of_it(day: Demo) -> None:
     for words in (
         "What became of the orders", "delivered and confirmed", "How they were paid", "How long it took",
         f"{ORDERS} of {ORDERS} orders placed", "Audit: 0 differences", "Looked at",
+        "What became of the cases", "not answered", "All books agree", *get_args(Kind),
     ):  # fmt: skip
         assert words in day.printed, words
     assert "unexpected" not in day.printed

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from tiffin.load.bench import HttpBench
 from tiffin.load.tally import Snapshot, Summary
+from tiffin.load.undoing import RESULTS
 
 
 class Display:
@@ -110,13 +111,13 @@ def _payments(summary: Summary) -> Table:
 
 
 def _cases(summary: Summary) -> Table:
-    kinds = _totals(summary.cases, 0)
-    results = [result for result, _ in _totals(summary.cases, 1).most_common()]
+    kinds, totals = _totals(summary.cases, 0), _totals(summary.cases, 1)
+    results = [result for result in RESULTS if totals[result]]
     table = Table(title="What became of the cases", title_justify="left", show_footer=True)
-    table.add_column("kind", footer="all")
+    table.add_column("kind", footer="all", min_width=max(map(len, kinds)))
     table.add_column("cases", f"{kinds.total():,}", justify="right")
     for result in results:
-        table.add_column(result, f"{_totals(summary.cases, 1)[result]:,}", justify="right")
+        table.add_column(result, f"{totals[result]:,}", justify="right")
     for kind, cases in kinds.most_common():
         each = (f"{n:,}" if (n := summary.cases[kind, result]) else "" for result in results)
         table.add_row(kind, f"{cases:,}", *each)

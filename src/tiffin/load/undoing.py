@@ -20,6 +20,8 @@ from tiffin.rpc import contracts as c
 TRIES_MAX = 3
 PICTURED = 0.3
 """Of the cases, those opened with pictures."""
+RESULTS = ("given back", "owed", "nothing to give", "refused", "withdrawn", "overtaken")
+"""What comes of a case. "owed": put on the customer's balance; "overtaken": the order had ended otherwise."""
 _ANSWERABLE = frozenset(("requested", "in_arbitration"))
 _STANDS: dict[Step, frozenset[str]] = {
     "approve": _ANSWERABLE, "withdraw": _ANSWERABLE, "evidence": _ANSWERABLE, "wait": _ANSWERABLE,
