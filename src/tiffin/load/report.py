@@ -114,7 +114,7 @@ def _cases(summary: Summary) -> Table:
     kinds, totals = _totals(summary.cases, 0), _totals(summary.cases, 1)
     results = [result for result in RESULTS if totals[result]]
     table = Table(title="What became of the cases", title_justify="left", show_footer=True)
-    table.add_column("kind", footer="all", min_width=17)
+    table.add_column("kind", footer="all")
     table.add_column("cases", f"{kinds.total():,}", justify="right")
     for result in results:
         table.add_column(result, f"{totals[result]:,}", justify="right")
