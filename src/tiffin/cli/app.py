@@ -1,8 +1,8 @@
-"""`tiffin`: the commands, of three rooms: running the platform, looking at it, and events on their way."""
+"""`tiffin`: the commands, of four rooms: running the platform, looking at it, events, policies."""
 
 import cyclopts
 
-from tiffin.cli.commands import events, looking, running
+from tiffin.cli.commands import events, looking, policies, running
 from tiffin.cli.config import ConfigError
 from tiffin.primitives.errors import Unavailable
 from tiffin.storage.migrations import EditedMigration
@@ -12,6 +12,7 @@ app = cyclopts.App(name="tiffin", help="An order platform for on-demand delivery
 app.update(running.commands)
 app.update(looking.commands)
 app.update(events.commands)
+app.update(policies.commands)
 
 
 def main() -> None:

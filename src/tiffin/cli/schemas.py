@@ -5,6 +5,7 @@ from tiffin.storage.roles import Role
 
 SCHEMAS = (
     Schema("tiffin", "tiffin.sharding"),
+    Schema("versions", "tiffin.storage.versions"),
     Schema("log", "tiffin.events"),
     Schema("orders", "tiffin.services.orders"),
     Schema("users", "tiffin.services.users"),

@@ -150,6 +150,6 @@ async def test_rules_begin_in_a_while_and_never_change(town: Town) -> None:
     directory = town.router.directory
     with pytest.raises(Refusal, match="invalid_request"):
         await add_policy(directory, datetime.now(UTC) + timedelta(minutes=4), Terms(free_cancel_s=0))
-    for change in ("UPDATE reverse.policies SET terms = '{}'", "DELETE FROM reverse.policies"):
+    for change in ("UPDATE reverse.policies SET body = '{}'", "DELETE FROM reverse.policies"):
         with pytest.raises(asyncpg.IntegrityConstraintViolationError):
             await directory.execute(change)

@@ -98,6 +98,9 @@ async def is_refused(connection: asyncpg.Connection, statement: str) -> bool:
     return False
 
 
+WITHOUT_TABLES = {"versions"}
+
+
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_role_is_refused_every_table_that_is_not_its_own(owned: Node, service: str):
     tables = await owned.fetch("""
@@ -106,7 +109,7 @@ async def test_a_role_is_refused_every_table_that_is_not_its_own(owned: Node, se
           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE c.relkind IN ('r', 'p', 'v', 'm') AND n.nspname !~ '^pg_|^information_schema$'
     """)
-    assert {table["schema"] for table in tables} >= {schema.name for schema in SCHEMAS}
+    assert {table["schema"] for table in tables} >= {schema.name for schema in SCHEMAS} - WITHOUT_TABLES
     assert sum(table["is_partition"] for table in tables) > 10
     connection = await enter(owned, service)
     done = []
@@ -249,7 +252,7 @@ async def test_the_ledgers_own_role_changes_and_removes_nothing_that_has_been_en
     connection = await enter(owned, "ledger")
     statements = [
         "UPDATE ledger.entries SET trace = ''",
-        "UPDATE ledger.policies SET fees = ''",
+        "UPDATE ledger.policies SET body = ''",
         *(
             f"{verb} ledger.{table}"
             for verb in ("DELETE FROM", "TRUNCATE")

@@ -1,9 +1,9 @@
 """The state table of the forward flow. The service, the store, the docs and the tests read this one table."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tiffin.primitives.state_table import StateTable
 from tiffin.rpc.context import Role
 
 State = Literal[
@@ -132,17 +132,6 @@ ON_DEADLINE: dict[State, str] = {
 """What the platform does by itself when a state's deadline has passed."""
 
 TERMINAL: frozenset[State] = frozenset(("completed", "cancelled"))
-EVENTS = frozenset(edge.event for edge in EDGES)
-WHO: dict[str, frozenset[Role]] = {
-    event: frozenset(role for edge in EDGES if edge.event == event for role in edge.who) for event in EVENTS
-}
-"""Who may say of some order or other that this has happened to it. Everybody else never may."""
-
-_BY_SOURCE: dict[tuple[State | None, str], list[Edge]] = {}
-for _edge in EDGES:
-    _BY_SOURCE.setdefault((_edge.source, _edge.event), []).append(_edge)
-
-
-def edges_from(source: State | None, event: str) -> Sequence[Edge]:
-    """The edges that leave a state (None: not placed yet) by an event; they differ in role or guard."""
-    return _BY_SOURCE.get((source, event), ())
+_TABLE = StateTable(EDGES)
+EVENTS, WHO = _TABLE.events, _TABLE.who
+edges_from = _TABLE.edges_from

@@ -1,17 +1,16 @@
 """The rules as data with versions: windows, free seconds, who bears what.
 
-A version holds from its beginning until the next one's. Once begun it never changes, so that an order keeps
-the version it was placed under by its `placed_at` alone (docs/decisions/0015).
+An order keeps the version it was placed under by its `placed_at` alone (docs/decisions/0015).
 """
 
-from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
 
 import msgspec
 
-from tiffin.services.reverse.kinds import Kind
+from tiffin.primitives.versions import Versions
+from tiffin.services.reverse.kinds import ACCEPTED, Kind
 from tiffin.services.reverse.states import Wait
 
 WHOLE_BP = 10_000
@@ -73,6 +72,10 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bears: Mapping[Kind, Bears] = {}
     """In place of the usual, by kind."""
 
+    def __post_init__(self) -> None:
+        if unknown := self.cooked_bp.keys() - ACCEPTED:
+            raise ValueError(f"nothing is cooked of an order that is {', '.join(sorted(unknown))}")
+
     def bearing(self, kind: Kind) -> Bears:
         """Who bears a kind."""
         return self.bears.get(kind) or _BEARS[kind]
@@ -90,21 +93,4 @@ class Policy(msgspec.Struct, frozen=True):
     terms: Terms
 
 
-class Policies:
-    """Every version there is."""
-
-    def __init__(self, versions: Sequence[Policy]) -> None:
-        self._versions = sorted(versions, key=lambda policy: policy.begins_at)
-        self._by_number = {policy.version: policy for policy in versions}
-        self._beginnings = [policy.begins_at for policy in self._versions]
-
-    def at(self, moment: datetime) -> Policy:
-        """The version that held then. `LookupError` if none had begun."""
-        place = bisect_right(self._beginnings, moment)
-        if not place:
-            raise LookupError(f"no rules held at {moment}")
-        return self._versions[place - 1]
-
-    def version(self, version: int) -> Policy:
-        """A version by its number. `LookupError` if there is none."""
-        return self._by_number[version]
+Policies = Versions[Policy]

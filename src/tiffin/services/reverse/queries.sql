@@ -100,10 +100,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
  WHERE o.version < excluded.version;
 
 -- name: policies
-SELECT version, begins_at, terms FROM reverse.policies ORDER BY version;
+SELECT version, begins_at, body FROM reverse.policies ORDER BY version;
 
 -- name: add_policy
-INSERT INTO reverse.policies (version, begins_at, terms)
+INSERT INTO reverse.policies (version, begins_at, body)
 SELECT max(version) + 1, $1, $2 FROM reverse.policies RETURNING version;
 
 -- name: audit_cases

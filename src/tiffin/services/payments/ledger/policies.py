@@ -1,57 +1,17 @@
 """The versions of the fees, as the directory keeps them."""
 
-from datetime import datetime, timedelta
-
-import asyncpg
-import msgspec
-
 from tiffin.primitives.clock import Clock
-from tiffin.primitives.errors import Refusal
-from tiffin.services.payments.ledger.policy import Fees, Policies, Policy
+from tiffin.services.payments.ledger.policy import Fees, Policy
 from tiffin.services.payments.ledger.store import QUERIES
 from tiffin.storage.node import Node
+from tiffin.storage.versions import KnownVersions, VersionsTable
 
-KNOWN_FOR = timedelta(minutes=1)
-"""How long versions are remembered. A new one is made at least five minutes before it begins (the database
-sees to that), so nobody works without it."""
-
-
-async def read_policies(directory: Node) -> Policies:
-    """Every version there is."""
-    rows = await directory.fetch(QUERIES["policies"])
-    return Policies([Policy(row["version"], row["begins_at"], _decode(row["fees"])) for row in rows])
+TABLE = VersionsTable(QUERIES["policies"], QUERIES["add_policy"], Fees, Policy)
+read_policies, add_policy = TABLE.read, TABLE.add
 
 
-async def add_policy(directory: Node, begins_at: datetime, fees: Fees) -> int:
-    """Make the next version. `Refusal("invalid_request")` if it begins too soon, or before another one."""
-    try:
-        row = await directory.fetchrow(QUERIES["add_policy"], begins_at, _encode(fees).decode())
-    except asyncpg.IntegrityConstraintViolationError as error:
-        raise Refusal("invalid_request", str(error)) from error
-    assert row is not None
-    return row["version"]
-
-
-class KnownPolicies:
-    """The versions, remembered for a while."""
+class KnownPolicies(KnownVersions[Policy]):
+    """The fees, remembered for a while."""
 
     def __init__(self, directory: Node, clock: Clock) -> None:
-        self._directory = directory
-        self._clock = clock
-        self._known: Policies | None = None
-        self._read_at: datetime | None = None
-
-    async def get(self) -> Policies:
-        """All that may have begun by now."""
-        now = self._clock()
-        if (
-            self._known is None
-            or self._read_at is None
-            or not self._read_at <= now < self._read_at + KNOWN_FOR
-        ):
-            self._known, self._read_at = await read_policies(self._directory), now
-        return self._known
-
-
-_decode = msgspec.json.Decoder(Fees).decode
-_encode = msgspec.json.Encoder().encode
+        super().__init__(read_policies, directory, clock)

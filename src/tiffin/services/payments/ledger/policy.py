@@ -1,17 +1,16 @@
 """Fees as data with versions: commission, courier pay, and when what was earned falls due.
 
-A version holds from its beginning until the next one's. Once begun it never changes, so that an order keeps
-the version it was placed under by its `placed_at` alone (docs/decisions/0013).
+An order keeps the version it was placed under by its `placed_at` alone (docs/decisions/0013).
 """
 
-from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
 
 import msgspec
 
-from tiffin.primitives.money import Money
+from tiffin.primitives.money import EXPONENTS, Money
+from tiffin.primitives.versions import Versions
 
 WHOLE_BP = 10_000
 """Basis points: hundredths of a per cent."""
@@ -41,6 +40,10 @@ class Fees(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     commission_bp: Mapping[str, BasisPoints] = {}
     """Restaurants with a commission of their own, by id."""
 
+    def __post_init__(self) -> None:
+        if unknown := self.currencies.keys() - EXPONENTS.keys():
+            raise ValueError(f"unknown currencies: {', '.join(sorted(unknown))}")
+
 
 class Policy(msgspec.Struct, frozen=True):
     """A version of the fees."""
@@ -54,24 +57,7 @@ class Policy(msgspec.Struct, frozen=True):
         return self.fees.currencies.get(currency, self.fees.default)
 
 
-class Policies:
-    """Every version there is."""
-
-    def __init__(self, versions: Sequence[Policy]) -> None:
-        self._versions = sorted(versions, key=lambda policy: policy.begins_at)
-        self._by_number = {policy.version: policy for policy in versions}
-        self._beginnings = [policy.begins_at for policy in self._versions]
-
-    def at(self, moment: datetime) -> Policy:
-        """The version that held then. `LookupError` if none had begun."""
-        place = bisect_right(self._beginnings, moment)
-        if not place:
-            raise LookupError(f"no fees held at {moment}")
-        return self._versions[place - 1]
-
-    def version(self, version: int) -> Policy:
-        """A version by its number. `LookupError` if there is none."""
-        return self._by_number[version]
+Policies = Versions[Policy]
 
 
 def commission_bp(policy: Policy, restaurant_id: str, currency: str) -> int:

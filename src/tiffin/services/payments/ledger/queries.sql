@@ -130,8 +130,8 @@ SELECT subject, fact, amount, at
  ORDER BY at, subject, fact;
 
 -- name: policies
-SELECT version, begins_at, fees FROM ledger.policies ORDER BY version;
+SELECT version, begins_at, body FROM ledger.policies ORDER BY version;
 
 -- name: add_policy
-INSERT INTO ledger.policies (version, begins_at, fees)
+INSERT INTO ledger.policies (version, begins_at, body)
 SELECT max(version) + 1, $1, $2 FROM ledger.policies RETURNING version;

@@ -61,35 +61,17 @@ COMMENT ON TABLE reverse.cases_by_restaurant IS 'dimension: restaurant, fillfact
 CREATE INDEX cases_of_restaurant
     ON reverse.cases_by_restaurant (shard, restaurant_id, opened_at DESC, id DESC);
 
--- The rules, on the directory. A version is made so long before it begins that nobody still works without it,
--- and never changes (docs/decisions/0015). Until there are shards there is no order, and nobody works.
+-- The rules, on the directory, in versions (docs/decisions/0015). Until there are shards there is no order, and
+-- nobody works by them.
 CREATE TABLE reverse.policies (
     version int PRIMARY KEY,
     begins_at timestamptz NOT NULL UNIQUE,
-    terms text NOT NULL                 -- JSON
+    body text NOT NULL                  -- JSON
 );
 INSERT INTO reverse.policies VALUES (1, '1970-01-01T00:00Z', '{}');
-
-CREATE FUNCTION reverse.check_policy() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended('reverse.policies', 0));
-    IF NEW.version <> (SELECT max(version) + 1 FROM reverse.policies)
-       OR NEW.begins_at <= (SELECT max(begins_at) FROM reverse.policies)
-       OR (NEW.begins_at < now() + interval '5 minutes' AND EXISTS (SELECT FROM tiffin.topology)) THEN
-        RAISE EXCEPTION 'version % of the rules must be the next, and begin last, in five minutes or later', NEW.version
-            USING ERRCODE = 'integrity_constraint_violation';
-    END IF;
-    RETURN NEW;
-END $$;
-CREATE TRIGGER next_policy BEFORE INSERT ON reverse.policies
-    FOR EACH ROW EXECUTE FUNCTION reverse.check_policy();
-
-CREATE FUNCTION reverse.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    RAISE EXCEPTION 'nobody may % a version of the rules: make the next one', lower(TG_OP)
-        USING ERRCODE = 'integrity_constraint_violation';
-END $$;
+CREATE TRIGGER next_version BEFORE INSERT ON reverse.policies
+    FOR EACH ROW EXECUTE FUNCTION versions.check_next('tiffin.topology');
 CREATE TRIGGER unchanging BEFORE UPDATE OR DELETE ON reverse.policies
-    FOR EACH ROW EXECUTE FUNCTION reverse.refuse_change();
+    FOR EACH ROW EXECUTE FUNCTION versions.refuse_change();
 CREATE TRIGGER never_emptied BEFORE TRUNCATE ON reverse.policies
-    FOR EACH STATEMENT EXECUTE FUNCTION reverse.refuse_change();
+    FOR EACH STATEMENT EXECUTE FUNCTION versions.refuse_change();

@@ -111,29 +111,17 @@ CREATE TABLE ledger.settlements (
 COMMENT ON TABLE ledger.settlements IS 'dimension: restaurant';
 CREATE INDEX settlements_of_party ON ledger.settlements (party, made_at);
 
--- The fees, on the directory. A version is made so long before it begins that nobody still works without it,
--- and never changes (docs/decisions/0013).
+-- The fees, on the directory, in versions (docs/decisions/0013). Until there are shards there is no order, and
+-- nobody works by them.
 CREATE TABLE ledger.policies (
     version int PRIMARY KEY,
     begins_at timestamptz NOT NULL UNIQUE,
-    fees text NOT NULL                  -- JSON
+    body text NOT NULL                  -- JSON
 );
 INSERT INTO ledger.policies VALUES (1, '1970-01-01T00:00Z', '{}');
-
-CREATE FUNCTION ledger.check_policy() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended('ledger.policies', 0));
-    IF NEW.version <> (SELECT max(version) + 1 FROM ledger.policies)
-       OR NEW.begins_at <= (SELECT max(begins_at) FROM ledger.policies)
-       OR NEW.begins_at < now() + interval '5 minutes' THEN
-        RAISE EXCEPTION 'version % of the fees must be the next, and begin last, in five minutes or later', NEW.version
-            USING ERRCODE = 'integrity_constraint_violation';
-    END IF;
-    RETURN NEW;
-END $$;
-CREATE TRIGGER next_policy BEFORE INSERT ON ledger.policies
-    FOR EACH ROW EXECUTE FUNCTION ledger.check_policy();
+CREATE TRIGGER next_version BEFORE INSERT ON ledger.policies
+    FOR EACH ROW EXECUTE FUNCTION versions.check_next('tiffin.topology');
 CREATE TRIGGER unchanging BEFORE UPDATE OR DELETE ON ledger.policies
-    FOR EACH ROW EXECUTE FUNCTION ledger.refuse_change();
+    FOR EACH ROW EXECUTE FUNCTION versions.refuse_change();
 CREATE TRIGGER never_emptied BEFORE TRUNCATE ON ledger.policies
-    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+    FOR EACH STATEMENT EXECUTE FUNCTION versions.refuse_change();
