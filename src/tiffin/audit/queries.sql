@@ -116,11 +116,11 @@ SELECT 'API key ' || id, subject, NULL
   FROM users.api_keys WHERE shard = $1;
 
 -- name: log_size
-SELECT count(*) AS events FROM log.events WHERE stream = $1;
+SELECT count(*) AS events FROM log.history WHERE stream = $1;
 
 -- name: log_texts
 -- Every event's data, for finding those that are no JSON.
-SELECT key, shard, version, data FROM log.events WHERE stream = $2 AND shard = ANY($1::smallint[]);
+SELECT key, shard, version, data FROM log.history WHERE stream = $2 AND shard = ANY($1::smallint[]);
 
 -- name: order_walks
 -- Every order's way through its states as the log tells it, beside where its row stands; the same ways
@@ -134,7 +134,7 @@ WITH walks AS (
                                = (key, version::text, type))
                      ORDER BY version, xid, position) AS walk
       FROM (SELECT key, shard, version, type, xid, position, data::jsonb AS data
-              FROM log.events
+              FROM log.history
              WHERE stream = 'order' AND shard = ANY($1::smallint[]) AND key <> ALL($2::text[])
             OFFSET 0) AS e
      GROUP BY key, shard
@@ -159,7 +159,7 @@ WITH walks AS (
            array_agg(DISTINCT (data ->> 'order_id', data #>> '{amount,amount}', data #>> '{amount,currency}')::text)
            AS said
       FROM (SELECT key, shard, version, type, xid, position, data::jsonb AS data
-              FROM log.events
+              FROM log.history
              WHERE stream = 'payment' AND shard = ANY($1::smallint[]) AND key <> ALL($2::text[])
             OFFSET 0) AS e
      GROUP BY key, shard

@@ -1,10 +1,11 @@
-"""`tiffin`: the commands, of four rooms: running the platform, looking at it, events, policies."""
+"""`tiffin`: the commands, of five rooms: running the platform, looking at it, events, policies, shards."""
 
 import cyclopts
 
-from tiffin.cli.commands import events, looking, policies, running
+from tiffin.cli.commands import events, looking, policies, running, shards
 from tiffin.cli.config import ConfigError
 from tiffin.primitives.errors import Unavailable
+from tiffin.sharding.moving.move import MoveError
 from tiffin.storage.migrations import EditedMigration
 from tiffin.storage.roles import RoleError
 
@@ -13,11 +14,12 @@ app.update(running.commands)
 app.update(looking.commands)
 app.update(events.commands)
 app.update(policies.commands)
+app.update(shards.commands)
 
 
 def main() -> None:
     """The console script."""
     try:
         app()
-    except (ConfigError, EditedMigration, RoleError, Unavailable, OSError) as error:
+    except (ConfigError, EditedMigration, MoveError, RoleError, Unavailable, OSError) as error:
         raise SystemExit(f"tiffin: {error}") from None

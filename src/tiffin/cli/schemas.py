@@ -19,7 +19,7 @@ SCHEMAS = (
 
 _OWN = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _ROUTING = {"tiffin.topology": ("SELECT",), "tiffin.epoch": ("SELECT",)}
-_READING = {"log.events": ("SELECT",)}
+_READING = {"log.events": ("SELECT",), "log.history": ("SELECT",)}
 _CONSUMING = {
     **_READING,
     "log.cursors": ("SELECT", "INSERT", "UPDATE"),
@@ -27,7 +27,7 @@ _CONSUMING = {
     "log.dead_letters": ("SELECT", "INSERT", "UPDATE"),
     "log.inbox": ("SELECT", "INSERT"),
 }
-_APPENDING = {"log.events": ("SELECT", "INSERT")}
+_APPENDING = {"log.events": ("SELECT", "INSERT"), "log.history": ("SELECT",)}
 _LEDGER = {
     "ledger.entries": ("SELECT", "INSERT"),
     "ledger.policies": ("SELECT", "INSERT"),

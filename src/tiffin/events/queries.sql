@@ -87,7 +87,7 @@ SELECT count(*) AS events, coalesce(extract(epoch FROM clock_timestamp() - min(e
 
 -- name: of_key
 -- The history of one key. No shard: the log is partitioned by day.
-SELECT data FROM log.events WHERE stream = $1 AND key = $2 ORDER BY version;
+SELECT data FROM log.history WHERE stream = $1 AND key = $2 ORDER BY version;
 
 -- name: made_by
 -- Which of these (key, version) a given request has written: how an unknown outcome is settled.
@@ -134,6 +134,9 @@ DELETE FROM log.inbox_other WHERE day < $1;
 
 -- name: forget_letters
 DELETE FROM log.dead_letters WHERE settled_at < now() - $1::interval;
+
+-- name: forget_moved
+DELETE FROM log.moved WHERE at < now() - $1::interval;
 
 -- name: reset_cursor
 -- Whoever works from where it stood before notices by the generation.

@@ -61,6 +61,7 @@ async def _keep_days(node: Node, retention_days: int) -> list[date]:
             connection, today, min(oldest, today - timedelta(days=retention_days)) - MARKS_LONGER
         )
         await connection.execute(_QUERIES["forget_letters"], timedelta(days=retention_days))
+        await connection.execute(_QUERIES["forget_moved"], timedelta(days=retention_days))
     return dropped
 
 

@@ -3,7 +3,7 @@ SELECT epoch FROM tiffin.epoch;
 
 -- name: topology
 -- The whole map and its epoch, of one snapshot.
-SELECT e.epoch, t.dimension, t.shard, t.node
+SELECT e.epoch, t.dimension, t.shard, t.node, t.switching
   FROM tiffin.epoch e LEFT JOIN tiffin.topology t ON true;
 
 -- name: lay_out

@@ -17,6 +17,8 @@ class Topology:
 
     epoch: int
     node_names: Mapping[tuple[Dimension, int], str]
+    switching: frozenset[tuple[Dimension, int]] = frozenset()
+    """On their way to another node, and on neither until the epoch goes up again."""
 
 
 async def read_epoch(directory: Node) -> int:
@@ -32,6 +34,7 @@ async def read_topology(directory: Node) -> Topology:
     return Topology(
         rows[0]["epoch"],
         {(row["dimension"], row["shard"]): row["node"] for row in rows if row["dimension"] is not None},
+        frozenset((row["dimension"], row["shard"]) for row in rows if row["switching"]),
     )
 
 

@@ -23,10 +23,13 @@ SHARED = {
     "log.consumers": {"SELECT", "INSERT", "UPDATE"},
     "log.dead_letters": {"SELECT", "INSERT", "UPDATE"},
     "log.inbox": {"SELECT", "INSERT"},
+    "log.history": {"SELECT"},
     "tiffin.topology": {"SELECT"},
     "tiffin.epoch": {"SELECT"},
 }
 """All that a service may ever be given outside its own schema."""
+
+OF_NOBODY = (asyncpg.WrongObjectTypeError, asyncpg.ObjectNotInPrerequisiteStateError)
 
 ATTEMPTS = {
     "SELECT": "SELECT FROM {table}",
@@ -84,12 +87,12 @@ async def enter(owner: Node, service: str) -> asyncpg.Connection:
 
 
 async def is_refused(connection: asyncpg.Connection, statement: str) -> bool:
-    """Whether somebody lacks the privilege. Whatever they have done is undone."""
+    """Whether somebody lacks the privilege, or nobody can have it (of a view). What they did is undone."""
     transaction = connection.transaction()
     await transaction.start()
     try:
         await connection.execute(statement)
-    except asyncpg.InsufficientPrivilegeError:
+    except (asyncpg.InsufficientPrivilegeError, *OF_NOBODY):
         return True
     except asyncpg.PostgresError:
         return False

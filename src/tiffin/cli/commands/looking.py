@@ -114,14 +114,6 @@ def messages(
     run(messages(configure(config), console, order, to, follow))
 
 
-@commands.command
-def shards(*, config: ConfigFile = FILE) -> None:
-    """Show which node holds which shards, and how many orders each node carries."""
-    from tiffin.cli.inspect import shards
-
-    run(shards(configure(config), console))
-
-
 @menu_app.command(name="export")
 def export_menu(restaurant_id: str, file: Path, *, config: ConfigFile = FILE) -> None:
     """Write a restaurant's menu to a file. Imported again, it makes the same menu.

@@ -54,6 +54,7 @@ CREATE TABLE notifications.counts (
     in_day int NOT NULL,
     PRIMARY KEY (shard, role, person_id, kind)
 ) WITH (fillfactor = 80);
+COMMENT ON TABLE notifications.counts IS 'beside: customer';
 
 -- Which message is to be looked at when: a row for each that waits, or is still to forget its secrets.
 -- Not partitioned: whoever takes over a shard makes its rows from the messages (docs/decisions/0007).
@@ -67,4 +68,5 @@ CREATE TABLE notifications.due (
     attempts int NOT NULL,                 -- how often it was claimed to be sent, this time included
     PRIMARY KEY (shard, role, person_id, key)
 ) WITH (fillfactor = 80);
+COMMENT ON TABLE notifications.due IS 'beside: customer';
 CREATE INDEX due_by_time ON notifications.due (security, due_at);

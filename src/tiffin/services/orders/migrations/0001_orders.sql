@@ -39,6 +39,7 @@ CREATE TABLE orders.deadlines (
     id bigint NOT NULL,
     PRIMARY KEY (due_at, shard, id)
 );
+COMMENT ON TABLE orders.deadlines IS 'beside: customer';
 
 -- What placing is given, an array of them: one array of seventeen fields costs the client half of what
 -- seventeen arrays do.

@@ -49,6 +49,7 @@ CREATE TABLE reverse.due (
     attempts int NOT NULL DEFAULT 0,
     PRIMARY KEY (shard, id)
 ) WITH (fillfactor = 70);
+COMMENT ON TABLE reverse.due IS 'beside: customer';
 CREATE INDEX due_next ON reverse.due (next_at);
 CREATE INDEX due_of_state ON reverse.due (state, due_at, id);
 

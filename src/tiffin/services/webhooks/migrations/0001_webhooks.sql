@@ -56,6 +56,7 @@ CREATE TABLE webhooks.queue (
     attempts int NOT NULL,
     PRIMARY KEY (shard, endpoint_id, key, version)
 ) WITH (fillfactor = 80);
+COMMENT ON TABLE webhooks.queue IS 'beside: restaurant';
 CREATE INDEX queue_by_time ON webhooks.queue (shard, endpoint_id, due_at);
 
 -- One row an endpoint for which something waits, or that fails.
@@ -68,6 +69,7 @@ CREATE TABLE webhooks.lanes (
     failing_since timestamptz,
     PRIMARY KEY (shard, endpoint_id)
 ) WITH (fillfactor = 80);
+COMMENT ON TABLE webhooks.lanes IS 'beside: restaurant';
 CREATE INDEX lanes_by_time ON webhooks.lanes (greatest(due_at, held_until));
 
 -- How often the endpoints or partners of this node have changed: readers keep them all and look here first.

@@ -65,6 +65,7 @@ CREATE TABLE ledger.balances (
     postings bigint NOT NULL,           -- how many it is the sum of
     PRIMARY KEY (shard, account, currency)
 ) WITH (fillfactor = 70);
+COMMENT ON TABLE ledger.balances IS 'beside: customer';
 
 -- What customers are owed, and may pay with, is never less than nothing. Not a CHECK: that would be asked of the
 -- row that an upsert proposes, which is what it adds or takes away, and not of what it leaves.

@@ -1,0 +1,86 @@
+"""Handing one shard over: for a moment it is on neither node, and nobody is told anything wrong of it.
+
+1. The directory says that it is being switched. From now on a reader who finds nothing, and a writer who is
+   refused, waits for the end of it (`Router.changed`).
+2. On the old node its tables stop being partitions: the database refuses every writer. That is the fence.
+3. A mark is written there; what has come to the new node before the mark is all there ever was.
+4. On the new node its tables become partitions.
+5. The directory says where it is now.
+
+Each of these may be done twice: a switch that was cut short is simply done again, by anyone. One that fails
+is undone: the shard stays where it was.
+"""
+
+import asyncio
+import time
+
+import asyncpg
+
+from tiffin.sharding.moving import tables
+from tiffin.sharding.moving.history import History
+from tiffin.sharding.moving.move import Move, MoveError
+from tiffin.sharding.moving.replication import catch_up
+from tiffin.sharding.moving.tables import QUERIES, Table
+from tiffin.sharding.slots import Dimension
+from tiffin.storage.node import Node
+
+LOCK_TIMEOUT_MS = 50
+"""Behind who waits for the tables' locks every reader and writer of the node waits too."""
+FENCE_TRIES_MAX = 40
+TRY_INTERVAL_S = 0.05
+NEAR_WITHIN_S = 60.0
+"""Before the pause: how long what has gathered may take to arrive."""
+ARRIVED_WITHIN_S = 2.0
+"""In the pause."""
+
+
+async def switch(
+    directory: Node, old: Node, new: Node, move: Move, history: History, dimension: Dimension, shard: int
+) -> float:
+    """Hand a shard over. Returns for how long (seconds) it was on neither node; 0: it is there already.
+
+    `MoveError`: it is where it was, and works; trying again may help.
+    """
+    holder = await directory.fetchrow(QUERIES["holder"], dimension, shard)
+    assert holder is not None
+    if holder["node"] == new.name:
+        return 0.0
+    own = await tables.sharded(old, dimension)
+    await history.advance()
+    await catch_up(old, new, move, NEAR_WITHIN_S)
+    await directory.execute(QUERIES["begin_switch"], dimension, shard, old.name)
+    try:
+        began_s = await _fence(old, own, shard)
+        await catch_up(old, new, move, ARRIVED_WITHIN_S)
+        await history.finish(dimension, shard)
+        await _take_in(new, own, shard)
+    except BaseException:
+        async with new.transaction() as connection:
+            await tables.take_out(connection, own, shard)
+        await _take_in(old, own, shard)
+        await directory.execute(QUERIES["end_switch"], dimension, shard, old.name)
+        raise
+    await directory.execute(QUERIES["end_switch"], dimension, shard, new.name)
+    return time.monotonic() - began_s
+
+
+async def _take_in(node: Node, own: list[Table], shard: int) -> None:
+    async with node.transaction() as connection:
+        await tables.take_in(connection, own, shard)
+
+
+async def _fence(node: Node, own: list[Table], shard: int) -> float:
+    """Take the shard's tables out as soon as the locks are to be had. Returns when that began."""
+    for _ in range(FENCE_TRIES_MAX):
+        began_s = time.monotonic()
+        try:
+            async with node.transaction() as connection:
+                await connection.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+                await tables.take_out(connection, own, shard)
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+            await asyncio.sleep(TRY_INTERVAL_S)
+        else:
+            return began_s
+    raise MoveError(
+        f"the tables of shard {shard} on {node.name} are in use all the time: is there a long transaction?"
+    )

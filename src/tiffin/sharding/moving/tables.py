@@ -1,0 +1,102 @@
+"""The tables of a shard on one node: made, taken in as partitions, taken out again, thrown away."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tiffin.sharding.moving.move import Move
+from tiffin.sharding.slots import Dimension
+from tiffin.storage.node import Connection, Node
+from tiffin.storage.queries import load_queries
+
+QUERIES = load_queries("tiffin.sharding.moving")
+
+
+class Table(NamedTuple):
+    """A sharded table, or one beside them that is not partitioned."""
+
+    schema: str
+    name: str
+    fillfactor: int
+    key: str
+    """Columns of the primary key, as SQL."""
+
+    @property
+    def parent(self) -> str:
+        """Its name as SQL."""
+        return f"{self.schema}.{self.name}"
+
+    def of(self, shard: int) -> str:
+        """The name of its partition of a shard."""
+        return f"{self.schema}.{self.name}_{shard:03}"
+
+
+async def sharded(node: Node, dimension: Dimension) -> list[Table]:
+    """The sharded tables of a dimension."""
+    return [Table(*row) for row in await node.fetch(QUERIES["tables"], dimension)]
+
+
+async def beside(node: Node, dimension: Dimension) -> list[Table]:
+    """The tables that have rows of a dimension's shards and are not partitioned."""
+    return [Table(*row) for row in await node.fetch(QUERIES["beside"], dimension)]
+
+
+async def make(node: Node, move: Move) -> None:
+    """Make every table of the move's shards, as no partition of anything yet, where it is missing.
+
+    The CHECK spares a look at every row when the table is taken in.
+    """
+    for dimension, shards in move.shards.items():
+        for table in await sharded(node, dimension):
+            statements = [
+                f"CREATE TABLE IF NOT EXISTS {table.of(shard)} (LIKE {table.parent} INCLUDING ALL,"
+                f" CONSTRAINT of_shard CHECK (shard = {shard})) WITH (fillfactor = {table.fillfactor});"
+                for shard in shards
+            ]
+            if statements:
+                await node.execute("\n".join(statements))
+
+
+async def throw_away(node: Node, move: Move) -> None:
+    """Take the tables of the move's shards off a node, and their rows out of the tables beside.
+
+    A partition is left alone, whoever asks.
+    """
+    for dimension, shards in move.shards.items():
+        tables = await sharded(node, dimension)
+        for shard in shards:
+            attached = await attached_of(node, tables, shard)
+            loose = [name for name, is_attached in attached.items() if not is_attached]
+            if loose:
+                await node.execute(f"DROP TABLE {', '.join(loose)}")
+        for table in await beside(node, dimension):
+            await node.execute(f"DELETE FROM {table.parent} WHERE shard = ANY($1)", list(shards))  # noqa: S608
+
+
+async def attached_of(node: Node | Connection, tables: Sequence[Table], shard: int) -> dict[str, bool]:
+    """Of a shard's tables that are there, whether they are partitions."""
+    rows = await node.fetch(QUERIES["attached"], [table.of(shard) for table in tables])
+    return {row["name"]: row["attached"] for row in rows}
+
+
+async def take_out(connection: Connection, tables: Sequence[Table], shard: int) -> None:
+    """Make the shard's partitions tables of their own, all or none: the fence. Waits for writers."""
+    attached = await attached_of(connection, tables, shard)
+    statements = [
+        f"ALTER TABLE {table.parent} DETACH PARTITION {table.of(shard)};"
+        for table in tables
+        if attached.get(table.of(shard))
+    ]
+    if statements:
+        await connection.execute("\n".join(statements))
+
+
+async def take_in(connection: Connection, tables: Sequence[Table], shard: int) -> None:
+    """Make the shard's tables partitions, all or none."""
+    attached = await attached_of(connection, tables, shard)
+    statements = [
+        f"ALTER TABLE {table.parent} ATTACH PARTITION {table.of(shard)} FOR VALUES IN ({shard});"
+        for table in tables
+        if not attached[table.of(shard)]
+    ]
+    if statements:
+        await connection.execute("\n".join(statements))
