@@ -200,22 +200,21 @@ class Platform:
         self.orders, self.restaurants = OrdersStub(), RestaurantsStub()
         self.users, self.payments, self.ledger = UsersStub(), PaymentsStub(), LedgerStub()
         self.feed = FeedStub()
-        self.ready_error: Exception | None = None
+        self.reached = {"orders": True, "payments": True}
         services = {
             "Orders": self.orders, "Restaurants": self.restaurants,
             "Users": self.users, "Payments": self.payments, "Notifications": RestaurantsStub(),
             "Reverse": RestaurantsStub(), "Webhooks": RestaurantsStub(), "Ledger": self.ledger,
         }  # fmt: skip
         self.gateway = Gateway(
-            services, self.clock, feed=self.feed, ready=self._ready,
+            services, self.clock, feed=self.feed, needs=self._needs,
             registry=CollectorRegistry(), limits=limits,
         )  # fmt: skip
         self.server: Server
         self.http: aiohttp.ClientSession
 
-    async def _ready(self) -> None:
-        if self.ready_error:
-            raise self.ready_error
+    async def _needs(self) -> dict[str, bool]:
+        return self.reached
 
     def bearer(self, role: str, subject: str) -> dict[str, str]:
         """The header of a token that holds for an hour."""

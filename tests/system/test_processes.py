@@ -132,14 +132,29 @@ def _cells(line: str) -> list[str]:
     return re.split(r"\s{2,}", line.strip())
 
 
-async def test_a_process_that_does_not_answer_is_shown(processes: ProcessPlatform) -> None:
+async def test_a_process_that_does_not_answer_is_shown_and_leaves_the_gateway_ready(
+    processes: ProcessPlatform, town: Town
+) -> None:
+    async def missing() -> list[str]:
+        answer = await town.ask(None, "GET", "/readyz")
+        assert answer.status == 200
+        return answer.json["missing"]
+
+    async def is_missed() -> bool:
+        return await missing() == ["users"]
+
+    async def is_back() -> bool:
+        return await missing() == []
+
     pid = processes.entry("users").pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     try:
         shown = await asyncio.to_thread(processes.run, "ps")
+        await eventually(is_missed, "the gateway misses who does not answer")
     finally:
         os.kill(pid, signal.SIGCONT)
+    await eventually(is_back, "and nobody after that")
     assert shown.returncode == 1
     assert [_cells(line)[3] for line in shown.stdout.splitlines() if "users" in line] == ["no answer"]
 

@@ -1,7 +1,7 @@
 """Peers in other processes: a client for each service that somebody asks for."""
 
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -26,7 +26,7 @@ class RemotePeers(Peers):
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self.clients: list[Client] = []
+        self.clients: dict[str, Client] = {}
 
     def __getattr__(self, name: str) -> Any:
         if name not in PARTS:
@@ -35,9 +35,13 @@ class RemotePeers(Peers):
         if not addresses:
             raise ConfigError(f"[services.{name}] names no addresses, and this process calls it")
         client = Client(contract_of(name), addresses, utc_now, chance)
-        self.clients.append(client)
+        self.clients[name] = client
         setattr(self, name, client.service)
         return client.service
+
+    def reached(self) -> Mapping[str, bool]:
+        """As `Peers`."""
+        return {name: client.is_served for name, client in self.clients.items()}
 
 
 @asynccontextmanager
@@ -48,5 +52,5 @@ async def remote_peers(config: Config) -> AsyncGenerator[RemotePeers]:
         try:
             yield peers
         finally:
-            for client in peers.clients:
+            for client in peers.clients.values():
                 stack.push_async_callback(client.close)

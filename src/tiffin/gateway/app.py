@@ -13,7 +13,7 @@ from tiffin.gateway.callers import Callers
 from tiffin.gateway.endpoint import Endpoint, Load
 from tiffin.gateway.exchange import ClientGoneError, Exchange, Receive, Scope, Send
 from tiffin.gateway.openapi import openapi_document
-from tiffin.gateway.pages import Ready, pages
+from tiffin.gateway.pages import Needs, pages
 from tiffin.gateway.paths import Paths
 from tiffin.gateway.problems import CONTENT_TYPE, problem_of
 from tiffin.gateway.routes import ROUTES, Route
@@ -51,7 +51,7 @@ class Gateway:
 
     def __init__(
         self, services: Mapping[str, object], clock: Clock, *,
-        feed: LiveFeed, ready: Ready, registry: CollectorRegistry,
+        feed: LiveFeed, needs: Needs, registry: CollectorRegistry,
         limits: Limits = Limits(), routes: Sequence[Route] = ROUTES,
     ) -> None:  # fmt: skip
         self._clock = clock
@@ -72,7 +72,7 @@ class Gateway:
         notices = PaymentNotices(cast(c.Payments, services["Payments"]), self._load)
         self._paths.add("POST", "/v1/webhooks/payments", notices)
         documents = openapi_document(routes), asyncapi_document()
-        for path, page in pages(*documents, ready, registry, self.callers.tokens.jwks).items():
+        for path, page in pages(*documents, needs, registry, self.callers.tokens.jwks).items():
             self._paths.add("GET", path, page)
         self._durations = _Durations(registry, self._load, self._streams)
 

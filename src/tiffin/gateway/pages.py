@@ -1,6 +1,5 @@
 """What is no service call: health, metrics, the documents, the page to try it. Starlette's part."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
 
@@ -13,12 +12,11 @@ from tiffin.gateway.exchange import Exchange
 from tiffin.observability.metrics import CONTENT_TYPE, exposition
 from tiffin.primitives.errors import Unavailable
 
-Ready = Callable[[], Awaitable[None]]
-"""Returns if the platform can take orders, raises if it cannot."""
+Needs = Callable[[], Awaitable[Mapping[str, bool]]]
+"""What this gateway needs, by name: whether it can be reached now. Says so within seconds."""
 
 JWKS_KEPT_S = 30
 """Less than a new key is known before it signs."""
-READY_MAX_S = 2.0
 _PAGE_HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
     "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -32,7 +30,7 @@ _log = structlog.get_logger()
 def pages(
     document: Mapping[str, object],
     events: Mapping[str, object],
-    ready: Ready,
+    needs: Needs,
     registry: CollectorRegistry,
     jwks: Callable[[], Awaitable[Mapping[str, object]]],
 ) -> dict[str, Callable[[Exchange], Awaitable[None]]]:
@@ -43,14 +41,18 @@ def pages(
     def fixed(response: Response) -> Callable[[Exchange], Awaitable[None]]:
         return lambda exchange: _send(exchange, response)
 
-    async def check(exchange: Exchange) -> None:
-        try:
-            async with asyncio.timeout(READY_MAX_S):
-                await ready()
-        except Exception as error:
-            _log.warning("not_ready", error=repr(error))
-            raise Unavailable("not_ready", "the platform cannot take requests now") from error
-        await _send(exchange, JSONResponse({"status": "ready"}))
+    async def ready(exchange: Exchange) -> None:
+        """Not ready is only who reaches nothing: what one service's failure costs is the same at every
+        gateway, so taking them all out for it would only add to it."""
+        needed = await needs()
+        missing = [name for name, is_reached in needed.items() if not is_reached]
+        if missing:
+            _log.warning("needs_missing", missing=missing)
+            if len(missing) == len(needed):
+                raise Unavailable("not_ready", "nothing that is needed can be reached")
+        await _send(
+            exchange, JSONResponse({"status": "degraded" if missing else "ready", "missing": missing})
+        )
 
     async def metrics(exchange: Exchange) -> None:
         await _send(exchange, Response(exposition(registry), media_type=CONTENT_TYPE))
@@ -69,7 +71,7 @@ def pages(
         "/asyncapi.json": fixed(Response(events_described, media_type="application/json")),
         "/.well-known/jwks.json": keys,
         "/livez": fixed(JSONResponse({"status": "alive"})),
-        "/readyz": check,
+        "/readyz": ready,
         "/metrics": metrics,
     }
 

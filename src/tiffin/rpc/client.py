@@ -79,6 +79,11 @@ class Client:
             }
         )
 
+    @property
+    def is_served(self) -> bool:
+        """Whether any address is thought to serve: by what it last said, asked about once a second."""
+        return any(pool.healthy for pool in self._balancer.pools)
+
     async def check_health(self) -> None:
         """Ask every address how it is, now and not only when its turn comes."""
         await health_checks.check(self._name, self._balancer.pools, self._clock)

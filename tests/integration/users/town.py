@@ -83,10 +83,11 @@ class Town:
         stubs = {name: RestaurantsStub() for name in c.services}
         services = {**stubs, "Users": self.users, "Orders": self.orders}
 
-        async def ready() -> None: ...
+        async def needs() -> dict[str, bool]:
+            return {}
 
         self.gateway = Gateway(
-            services, self.clock, feed=FeedStub(), ready=ready, registry=CollectorRegistry(), limits=LIMITS
+            services, self.clock, feed=FeedStub(), needs=needs, registry=CollectorRegistry(), limits=LIMITS
         )
         server = await serve(self.gateway, "127.0.0.1", 0)
         try:

@@ -17,6 +17,8 @@ from tiffin.storage.node import Node
 
 VERIFICATION_INTERVAL_S = 2.0
 """How often it is asked which keys there are and which tokens have ended: so soon a sign-out is heard of."""
+ANSWER_S = 1.0
+"""A database that takes longer to say anything counts as not reached."""
 
 
 @asynccontextmanager
@@ -30,11 +32,12 @@ async def open_gateway(nodes: Sequence[Node], peers: Peers, server: Server) -> A
         "Ledger": peers.ledger,
     }  # fmt: skip
 
-    async def is_ready() -> None:
-        await asyncio.gather(*(node.fetchrow("SELECT 1") for node in nodes))
+    async def needs() -> dict[str, bool]:
+        answers = await asyncio.gather(*map(_answers, nodes))
+        return {**peers.reached(), **{f"node {node.name}": a for node, a in zip(nodes, answers, strict=True)}}
 
     limits = Limits(visits_per_minute=server.visits_per_minute, trusted_proxies=server.trusted_proxies)
-    gateway = Gateway(services, utc_now, feed=feed, ready=is_ready, registry=REGISTRY, limits=limits)
+    gateway = Gateway(services, utc_now, feed=feed, needs=needs, registry=REGISTRY, limits=limits)
     refreshing = asyncio.create_task(
         every(VERIFICATION_INTERVAL_S, "gateway.verification", partial(_refresh, gateway))
     )
@@ -43,6 +46,15 @@ async def open_gateway(nodes: Sequence[Node], peers: Peers, server: Server) -> A
     finally:
         refreshing.cancel()
         await feed.close()
+
+
+async def _answers(node: Node) -> bool:
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            await node.fetchrow("SELECT 1")
+    except Exception:
+        return False
+    return True
 
 
 async def _refresh(gateway: Gateway) -> bool:

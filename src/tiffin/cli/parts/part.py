@@ -1,7 +1,7 @@
 """What every composition function is given, and what it gives."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -51,6 +51,10 @@ class Peers:
     ledger: c.Ledger
     reverse: c.Reverse
     webhooks: c.Webhooks
+
+    def reached(self) -> Mapping[str, bool]:
+        """Those in other processes that were asked for: whether they are thought to serve."""
+        return {}
 
 
 @dataclass(frozen=True)
