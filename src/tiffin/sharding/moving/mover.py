@@ -22,6 +22,9 @@ REHEARSED_WITHIN_S = 30.0
 SLOTS_NEEDED = 4
 """On each node: one for the way there or back, and one for each table that is being copied at the moment."""
 
+VERSION_MIN = 160000
+"""The first in which a subscription can leave out what its publisher has itself got from another one."""
+
 Tell = Callable[[str, int, int], None]
 """Hears what is being done, and how much of how much of it is done."""
 
@@ -186,6 +189,10 @@ class Mover:
 async def _check_room(node: Node) -> None:
     room = await node.fetchrow(QUERIES["room"])
     assert room is not None
+    if room["version"] < VERSION_MIN:
+        raise MoveError(
+            f"node {node.name} is older than PostgreSQL 16: its changes could not be told from ours"
+        )
     if room["wal_level"] != "logical":
         raise MoveError(
             f"node {node.name} has wal_level = {room['wal_level']}: shards move by logical replication"
