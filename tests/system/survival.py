@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 
 from tiffin.load.day import demo_day
-from tiffin.load.journal import read_journal
+from tiffin.load.journal import read_cases, read_journal
 from tiffin.load.replay import Drive, replay
 from tiffin.load.run import Deadlines
+from tiffin.services.reverse.case import shard_of_case
 from tiffin.sharding.order_id import customer_shard, restaurant_shard
 from tiffin.storage.embedded import EmbeddedServer
 from tiffin.storage.node import Node
@@ -38,13 +39,14 @@ async def survives(
         assert disturbing.done(), "the day was over before the last disturbance: make it longer"
         await disturbing
         audited = await asyncio.to_thread(process.run, "audit")
-        acknowledged = read_journal(journal)
+        acknowledged, cases = read_journal(journal), read_cases(journal)
 
         server = EmbeddedServer.start(process.data_directory / "postgresql")
         node = await Node.open("local", server.url("local"))
         ids = [int(order_id) for order_id in acknowledged]
         truth = await _versions(node, "orders", [(customer_shard(id_), id_) for id_ in ids])
         copies = await _versions(node, "orders_by_restaurant", [(restaurant_shard(id_), id_) for id_ in ids])
+        kept = await _case_versions(node, [(shard_of_case(id_), id_) for id_ in cases])
         await node.close()
         server.stop()
 
@@ -52,10 +54,12 @@ async def survives(
     lost = {id_ for id_, entry in acknowledged.items() if truth.get(id_, 0) < entry.version}
     not_copied = {id_ for id_, entry in acknowledged.items() if copies.get(id_, 0) < entry.version}
     assert lost == set()
+    assert {id_ for id_, entry in cases.items() if kept.get(id_, 0) < entry.version} == set()
     assert not_copied == set()
     assert len({entry.key for entry in acknowledged.values()}) == len(acknowledged), "one key, two orders"
     assert audited.returncode == 0, audited.stdout
-    print(f"seed {seed}: {len(acknowledged)} orders acknowledged, {summary.resent} resent")
+    counted = f"{len(acknowledged)} orders and {len(cases)} cases acknowledged"
+    print(f"seed {seed}: {counted}, {summary.resent} resent")
     return Counter(acknowledged=len(acknowledged), resent=summary.resent)
 
 
@@ -67,3 +71,13 @@ async def _versions(node: Node, table: str, places: Iterable[tuple[int, int]]) -
         list(shards), list(ids),
     )  # fmt: skip
     return {str(row["id"]): row["version"] for row in rows}
+
+
+async def _case_versions(node: Node, places: Iterable[tuple[int, str]]) -> dict[str, int]:
+    shards, ids = zip(*places, strict=True)
+    rows = await node.fetch(
+        "SELECT id, version FROM reverse.cases k JOIN unnest($1::smallint[], $2::text[]) AS t (shard, id)"
+        " USING (shard, id)",
+        list(shards), list(ids),
+    )  # fmt: skip
+    return {row["id"]: row["version"] for row in rows}
