@@ -22,8 +22,8 @@ from tiffin.events.event import Event
 from tiffin.events.runner import ConsumerRunner, backlog
 from tiffin.storage.node import Connection, Node
 
-BATCH_MAX = 5
-CALLS_MAX = 3
+BATCH_MAX = 2
+CALLS_MAX = 2
 PLACES = ("before", "between mark and effect", "before the commit of both", "between effect and cursor")
 FINISHED = "finished"
 

@@ -12,7 +12,7 @@ from tiffin.events.runner import backlog
 from tiffin.storage.node import Node
 
 NAME = "test.victim"
-EVENTS_A_ROUND = 8
+EVENTS_A_ROUND = 3
 
 
 async def killed_by_the_system(log: Node, kills: int) -> None:
@@ -48,5 +48,6 @@ async def test_killed_at_every_step_twenty_times_nothing_is_lost_or_doubled(log:
 
 
 @pytest.mark.soak
-async def test_killed_at_every_step_two_thousand_times_nothing_is_lost_or_doubled(log: Node) -> None:
-    await killed_by_the_system(log, 2_000)
+async def test_killed_at_every_step_five_hundred_times_nothing_is_lost_or_doubled(log: Node) -> None:
+    """In the conformance suite runners end 1,500 times, between effect and acknowledgement."""
+    await killed_by_the_system(log, 500)

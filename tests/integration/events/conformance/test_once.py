@@ -53,18 +53,19 @@ async def test_what_fails_after_its_effect_has_it_once(transport: Transport) -> 
     assert sorted(await effects.ids()) == sorted(ids)
 
 
-async def test_who_is_killed_between_effect_and_acknowledgement_has_it_once(transport: Transport) -> None:
+async def ended_between_effect_and_acknowledgement(transport: Transport, ends: int) -> None:
     effects = Effects(transport.node, "test.once")
     await effects.make()
     consumer = consumer_of(effects, "test.once", batch_max=10)
-    ids = order_ids(100, 3)
-    await append_ids(transport.node, ids)
-    random, kills = Random(3), 0
-    while not await transport.is_drained(consumer):
+    ids, appended, ended = order_ids(20 * ends, 1), 0, 0
+    random = Random(ends)
+    while ended < ends:
+        await append_ids(transport.node, ids[appended : appended + 5])
+        appended += 5
         reached = asyncio.Event()
 
         async def stay_here_at_times(_: Sequence[Event], reached: asyncio.Event = reached) -> None:
-            if random.random() < 0.5:
+            if random.random() < 0.8:
                 reached.set()
                 await asyncio.Event().wait()
 
@@ -74,8 +75,21 @@ async def test_who_is_killed_between_effect_and_acknowledgement_has_it_once(tran
         effects.between = stay_here_at_times
         async with transport.consuming(consumer):
             await eventually(is_over)
-        kills += reached.is_set()
+        ended += reached.is_set()
+    effects.between = None
+    async with transport.consuming(consumer):
+        await eventually(lambda: transport.is_drained(consumer))
     found = await effects.ids()
     assert doubled(found) == []
-    assert sorted(found) == sorted(ids)
-    assert kills > 5
+    assert sorted(found) == sorted(ids[:appended])
+
+
+async def test_who_ends_between_effect_and_acknowledgement_has_it_once(transport: Transport) -> None:
+    await ended_between_effect_and_acknowledgement(transport, 15)
+
+
+@pytest.mark.soak
+async def test_who_ends_between_effect_and_acknowledgement_1_500_times_has_it_once(
+    transport: Transport,
+) -> None:
+    await ended_between_effect_and_acknowledgement(transport, 1_500)
