@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from tiffin.cli.clock import utc_now
 from tiffin.cli.config import Config
 from tiffin.cli.nodes import open_nodes
 from tiffin.services.orders.patrol import walk
@@ -27,7 +28,7 @@ async def reconcile_dimension(config: Config, console: Console) -> bool:
             async def show(first: int, of_range: Findings) -> None:
                 progress.advance(bar, of_range.orders)
 
-            found = await walk(Reconciler(router, CAUGHT_UP_WITHIN_S), show)
+            found = await walk(Reconciler(router, utc_now, caught_up_within_s=CAUGHT_UP_WITHIN_S), show)
     left = [difference for difference in found.differences if not difference.is_repaired]
     if found.differences:
         console.print(_table(found))

@@ -89,11 +89,11 @@ async def caught_up(router: Router) -> None:
         assert await has_caught_up(node, RestaurantCopy.name, WITHIN_S)
 
 
-async def look(router: Router) -> Findings:
+async def look(router: Router, clock: ManualClock) -> Findings:
     async def go_on(first: int, found: Findings) -> None:
         pass
 
-    return await walk(Reconciler(router, WITHIN_S), go_on)
+    return await walk(Reconciler(router, clock, caught_up_within_s=WITHIN_S), go_on)
 
 
 async def plant(router: Router, rng: random.Random, orders: Sequence[Moved], share: int) -> dict[Place, str]:
@@ -142,7 +142,7 @@ async def test_equal_dimensions_are_found_equal(pair: Router, clock: ManualClock
     async with copying(pair, clock):
         await move(pair, clock, await place(pair, clock, 40))
         await caught_up(pair)
-        found = await look(pair)
+        found = await look(pair, clock)
     assert found.orders >= 40
     assert (found.differences, found.unsettled) == ([], 0)
 
@@ -169,12 +169,12 @@ async def test_every_planted_difference_is_found_and_repaired_and_no_other_while
     async with copying(pair, clock):
         moving = asyncio.create_task(keep_moving())
         try:
-            found = await look(pair)
+            found = await look(pair, clock)
         finally:
             moving.cancel()
             await asyncio.gather(moving, return_exceptions=True)
         await caught_up(pair)
-        again = await look(pair)
+        again = await look(pair, clock)
     assert {difference.place: difference.kind for difference in found.differences} == wrong
     assert all(difference.is_repaired for difference in found.differences)
     assert (again.differences, again.unsettled) == ([], 0)
@@ -194,18 +194,36 @@ async def caught_up_from_here(router: Router) -> None:
         )
 
 
+async def test_orders_that_changed_a_moment_ago_are_left_for_later(pair: Router, clock: ManualClock) -> None:
+    async def go_on(first: int, found: Findings) -> None:
+        pass
+
+    clock.advance(3600)  # the other tests' orders are of an hour ago
+    async with copying(pair, clock):
+        before = (await look(pair, clock)).orders
+        placed = await place(pair, clock, 5)
+        await caught_up(pair)
+        planted = await plant(pair, random.Random(SEED), placed, 5)
+        rested = Reconciler(pair, clock, rested_s=60.0, caught_up_within_s=WITHIN_S)
+        clock.advance(59)
+        assert (await walk(rested, go_on)).orders == before
+        clock.advance(1)
+        found = await walk(rested, go_on)
+        assert {difference.place: difference.kind for difference in found.differences} == planted
+
+
 async def test_a_copy_that_is_only_late_is_left_alone(pair: Router, clock: ManualClock) -> None:
     await place(pair, clock, 5)
 
     async def go_on(first: int, found: Findings) -> None:
         pass
 
-    found = await walk(Reconciler(pair, caught_up_within_s=0.05), go_on)
+    found = await walk(Reconciler(pair, clock, caught_up_within_s=0.05), go_on)
     assert found.differences == []
     assert found.unsettled == 5
     async with copying(pair, clock):
         await caught_up(pair)
-        assert (await look(pair)).unsettled == 0
+        assert (await look(pair, clock)).unsettled == 0
 
 
 async def test_an_order_that_moves_while_it_is_looked_at_is_not_taken_for_a_difference(
@@ -214,7 +232,7 @@ async def test_an_order_that_moves_while_it_is_looked_at_is_not_taken_for_a_diff
     async with copying(pair, clock):
         (moved,) = await place(pair, clock, 1)
         await caught_up(pair)
-    reconciler = Reconciler(pair, caught_up_within_s=0.05)
+    reconciler = Reconciler(pair, clock, caught_up_within_s=0.05)
     read_copies = reconciler._copies
 
     async def read_behind_a_move(places: Iterable[Place]) -> Mapping[Place, int]:
@@ -233,7 +251,7 @@ async def test_a_repair_takes_nothing_back_that_was_written_since_it_looked(
     async with copying(pair, clock):
         placed = await place(pair, clock, 3)
         await caught_up(pair)
-        reconciler = Reconciler(pair, WITHIN_S)
+        reconciler = Reconciler(pair, clock, caught_up_within_s=WITHIN_S)
         places = [Place(restaurant_shard(moved.row.id), moved.row.id) for moved in placed]
         for shard, order_id in places:
             await pair.node("restaurant", shard).execute(
@@ -253,8 +271,8 @@ async def test_a_repair_takes_nothing_back_that_was_written_since_it_looked(
         for fault in faults:
             await reconciler._repair_one(fault)
         assert [await copied_state(pair, of) for of in places] == ["preparing"] * 3
-        assert {difference.kind for difference in (await look(pair)).differences} == {"differing"}
-        assert (await look(pair)).differences == []
+        assert {difference.kind for difference in (await look(pair, clock)).differences} == {"differing"}
+        assert (await look(pair, clock)).differences == []
 
 
 async def copied_state(router: Router, place: Place) -> str:
@@ -276,7 +294,7 @@ async def test_an_order_whose_customer_is_nowhere_is_no_copy_of_anything(
         shard = restaurant_shard(bad)
         async with pair.node("restaurant", shard).connection() as connection:
             await statements.copy(connection, [moved.row._replace(shard=shard, id=bad)])
-        found = await look(pair)
+        found = await look(pair, clock)
         assert [(d.place, d.kind, d.is_repaired) for d in found.differences] == [
             ((shard, bad), "extra", True)
         ]

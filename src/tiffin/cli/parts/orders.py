@@ -34,7 +34,7 @@ async def open_orders(ground: Ground, peers: Peers) -> AsyncGenerator[Part]:
         return await sweep(node, utc_now, policy) == CLAIM_MAX
 
     async def reconcile() -> bool:
-        return await patrol(ground.router, ground.config.reconciler.orders_per_s)
+        return await patrol(ground.router, utc_now, ground.config.reconciler.orders_per_s)
 
     def work() -> list[Work]:
         copy = RestaurantCopy(ground.router)

@@ -4,9 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from tiffin.events.reader import QUERIES as LOG_QUERIES
+from tiffin.primitives.clock import Clock
 from tiffin.services.orders.reconciler import RANGE, Findings, Reconciler
 from tiffin.sharding.router import Router
 from tiffin.storage.node import STATEMENT_TIMEOUT_S
+
+RESTED_S = 60.0
 
 Visit = Callable[[int, Findings], Awaitable[None]]
 
@@ -22,7 +25,7 @@ async def walk(reconciler: Reconciler, visit: Visit) -> Findings:
     return found
 
 
-async def patrol(router: Router, orders_per_s: int) -> bool:
+async def patrol(router: Router, clock: Clock, orders_per_s: int) -> bool:
     """Go through all orders once, at most so fast; of several processes one does. False: no more to do."""
 
     async def rest(first: int, of_range: Findings) -> None:
@@ -31,7 +34,7 @@ async def patrol(router: Router, orders_per_s: int) -> bool:
     connection = await router.directory.connect(STATEMENT_TIMEOUT_S)
     try:
         if await connection.fetchval(LOG_QUERIES["lead"], "orders.reconciler"):
-            await walk(Reconciler(router), rest)
+            await walk(Reconciler(router, clock, RESTED_S), rest)
     finally:
         connection.terminate()
     return False

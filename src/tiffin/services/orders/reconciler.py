@@ -10,12 +10,14 @@ meanwhile.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 import structlog
 from prometheus_client import Counter as CounterMetric
 
 from tiffin.events.progress import has_caught_up
+from tiffin.primitives.clock import Clock
 from tiffin.primitives.errors import Unavailable
 from tiffin.services.orders import statements
 from tiffin.services.orders.consumers import RestaurantCopy
@@ -86,8 +88,18 @@ Fingerprints = Mapping[Place, int]
 class Reconciler:
     """May run beside everything else, also several times at once. All may raise `Unavailable`."""
 
-    def __init__(self, router: Router, caught_up_within_s: float = CAUGHT_UP_WITHIN_S) -> None:
+    def __init__(
+        self,
+        router: Router,
+        clock: Clock,
+        rested_s: float = 0.0,
+        caught_up_within_s: float = CAUGHT_UP_WITHIN_S,
+    ) -> None:
+        """`rested_s`: only orders that have not changed for so long are looked at. Of the others some are
+        always on their way, and make it look at single ones."""
         self._router = router
+        self._clock = clock
+        self._rested = timedelta(seconds=rested_s)
         self._caught_up_within_s = caught_up_within_s
 
     async def first_from(self, order_id: int) -> int | None:
@@ -98,23 +110,23 @@ class Reconciler:
 
     async def reconcile(self, low: int) -> Findings:
         """Compare the orders with an id in [low, low + RANGE), and repair what differs."""
-        epoch = self._router.epoch
-        truths = await self._sums("customer", "truth_sums", low)
-        copies = await self._sums("restaurant", "copy_sums", low)
+        epoch, since = self._router.epoch, self._clock() - self._rested
+        truths = await self._sums("customer", "truth_sums", low, since)
+        copies = await self._sums("restaurant", "copy_sums", low, since)
         findings = Findings(orders=sum(orders for orders, _ in truths.values()))
         unequal = [shard for shard in {*truths, *copies} if truths.get(shard) != copies.get(shard)]
         if unequal:
-            faults, findings.unsettled = await self._settle(await self._suspects(low, sorted(unequal)))
+            faults, findings.unsettled = await self._settle(await self._suspects(low, since, sorted(unequal)))
             if await self._router.changed(epoch):  # an order on its way between two nodes is on neither
                 raise Unavailable("shards_moved", "shards moved while their orders were compared")
             findings.differences = await self._repair(faults)
         _checked.inc(findings.orders)
         return findings
 
-    async def _suspects(self, low: int, shards: Sequence[int]) -> set[Place]:
+    async def _suspects(self, low: int, since: datetime, shards: Sequence[int]) -> set[Place]:
         """Where the two dimensions are not equal at first sight. The truth first: no copy is ahead of it."""
-        truths = await self._ask("customer", "truth_rows", low, low + RANGE, shards)
-        copies = await self._ask("restaurant", "copy_rows", low, low + RANGE, only=shards)
+        truths = await self._ask("customer", "truth_rows", low, low + RANGE, since, shards)
+        copies = await self._ask("restaurant", "copy_rows", low, low + RANGE, since, only=shards)
         there, here = _fingerprints(truths), _fingerprints(copies)
         return {place for place in {*there, *here} if there.get(place) != here.get(place)}
 
@@ -190,10 +202,12 @@ class Reconciler:
     async def _copies(self, places: Iterable[Place]) -> Fingerprints:
         return _fingerprints(await self._ask_for("restaurant", "copies_of", places))
 
-    async def _sums(self, dimension: Dimension, query: str, low: int) -> dict[int, tuple[int, int]]:
+    async def _sums(
+        self, dimension: Dimension, query: str, low: int, since: datetime
+    ) -> dict[int, tuple[int, int]]:
         """By the copies' shard: how many orders, and one fingerprint of them all."""
         orders, fingerprints = Counter[int](), defaultdict[int, int](int)
-        for row in await self._ask(dimension, query, low, low + RANGE):
+        for row in await self._ask(dimension, query, low, low + RANGE, since):
             orders[row["shard"]] += row["orders"]
             fingerprints[row["shard"]] ^= row["fingerprint"]
         return {shard: (count, fingerprints[shard]) for shard, count in orders.items()}
