@@ -46,6 +46,8 @@ CUSTOMERS, RESTAURANTS = 16, 4
 AT_ONCE_MAX = 100
 REST_AFTER = 600
 TIMEOUT_S = 60.0
+RETRIES_S = (0.1, 0.5, 1.0, 5.0, 5.0, 5.0)
+"""Of the sandbox's notices: a race waits for those it is to hear."""
 OVERTAKEN_S = 300
 """So far is the clock of a second worker ahead: what the first has leased is due again."""
 HARMLESS = ("contended", "payment_in_progress", "refund_pending")
@@ -102,7 +104,7 @@ class Town:
     async def open(cls, url: str, seed: int) -> AsyncGenerator["Town"]:
         """On a database of its own, with a sandbox of its own, over HTTP."""
         clock, pauses = RaceClock(), Pauses(seed)
-        app = await create_app(SECRET, clock.timestamp, delays=Delays(webhook_retries_s=()))
+        app = await create_app(SECRET, clock.timestamp, delays=Delays(webhook_retries_s=RETRIES_S))
         nodes: list[PatientNode] = [await PatientNode.at(url)]
         for _ in range(2):
             node = await SlowNode.at(url)
