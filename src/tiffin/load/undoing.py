@@ -68,10 +68,22 @@ class Undoing:
             return
         for number, ask in enumerate(self._trouble.asks):
             if ask.moment == moment:
-                await self._undo(f"{self._placed.key}:case-{number}", ask)
+                refused = await self._try(f"{self._placed.key}:case-{number}", ask)
                 order = await self._moves.read()
                 if order.state == "cancelled":
                     raise CalledOff(order)
+                if refused is not None:
+                    raise refused
+
+    async def _try(self, key: str, ask: Ask) -> Refused | None:
+        """Of an order that somebody else has called off meanwhile there is no case."""
+        try:
+            await self._undo(key, ask)
+        except Refused as refused:
+            if refused.code != "case_not_possible":
+                raise
+            return refused
+        return None
 
     async def _undo(self, key: str, ask: Ask) -> None:
         asked = await self._asked(ask)

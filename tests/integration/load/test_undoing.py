@@ -305,3 +305,17 @@ async def test_an_operator_owes_what_a_provider_does_not_give_back(run, town, an
     await drive(run, troubled(MISSING))
     assert run.tally.cases == {("missing_items", "owed"): 1}
     assert run.tally.unexpected == []
+
+
+@pytest.mark.parametrize(("state", "unexpected"), [("cancelled", 0), ("delivered", 1)])
+async def test_no_case_of_an_order_that_somebody_else_called_off(run, town, answer, state, unexpected):
+    def call_off(operation, request):
+        if operation == "quote":
+            town.order["state"] = state
+            return problem(409, "case_not_possible", state=state)
+        return CaseTown.act(town, operation, request)
+
+    town.act = call_off
+    await drive(run, troubled(CANCEL))
+    assert run.tally.unexpected_count == unexpected
+    assert (("asked to be called off", "cancelled") in run.tally.outcomes) == (state == "cancelled")
