@@ -15,6 +15,8 @@ from tiffin.storage.node import Node
 from tiffin.storage.queries import load_queries
 
 CONSUMERS = ("payments",)
+STATING = "sandbox"
+"""Whose statement it is: it says nothing of other providers' payments, nor of those out of balances."""
 _PAYMENTS = load_queries("tiffin.services.payments")
 _DIMENSION: Dimension = "customer"
 
@@ -103,10 +105,12 @@ async def _faults(
     faults += [(row["subject"], row["what"]) for row in sums]
     faults += _cash_faults(orders, cash)
     if said is not None:
-        by_card = (
-            payment for payments in of_order.values() for payment in payments if payment.method == "card"
-        )
-        known = {payment.id: payment for payment in by_card}
+        known = {
+            payment.id: payment
+            for payments in of_order.values()
+            for payment in payments
+            if payment.provider == STATING
+        }
         faults += [
             (f"payment {key}", what)
             for key in known.keys() | said.keys()

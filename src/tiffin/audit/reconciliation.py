@@ -17,9 +17,11 @@ _MONEY = load_queries("tiffin.audit", "money.sql")
 _PAYMENTS = load_queries("tiffin.services.payments")
 
 
-async def reconcile_all(router: Router, statement: Sequence[StatementLine] | None) -> list[Difference]:
+async def reconcile_all(
+    router: Router, statement: Sequence[StatementLine] | None, provider: str = "sandbox"
+) -> list[Difference]:
     """Every difference of every payment, shard by shard; changes nothing. Lines of keys that are no payment's
-    of ours come first.
+    of ours come first. `provider`: whose statement it is.
 
     For a platform at rest, or a statement that is closed: what is still under way differs until it is done.
     """
@@ -28,7 +30,7 @@ async def reconcile_all(router: Router, statement: Sequence[StatementLine] | Non
         order_id = order_id_of(line.key)
         shard = None if order_id is None else customer_shard(order_id)
         lines[shard][line.key].append(Line(line.kind, line.amount, line.currency))
-    found = reconcile({}, {}, lines[None])
+    found = reconcile({}, {}, lines[None], provider)
     for node in router.nodes:
         for shard in router.shards_on("customer", node):
             ours = {
@@ -37,7 +39,7 @@ async def reconcile_all(router: Router, statement: Sequence[StatementLine] | Non
             }
             entries = [entry_of(row) for row in await node.fetch(_MONEY["entries_of_shard"], shard)]
             said = None if statement is None else lines[shard]
-            found += reconcile(ours, _entered(entries), said)
+            found += reconcile(ours, _entered(entries), said, provider)
     return found
 
 

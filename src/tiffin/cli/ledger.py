@@ -2,17 +2,21 @@
 
 from collections import defaultdict
 
+import aiohttp
 from rich.console import Console
 from rich.table import Table
 
+from tiffin.audit import StatementLine
 from tiffin.audit.reconciliation import reconcile_all
-from tiffin.cli.config import Config
+from tiffin.cli.config import Config, ConfigError
 from tiffin.cli.nodes import open_nodes
 from tiffin.cli.sandbox import sandbox_statement
 from tiffin.primitives.money import Money
 from tiffin.services.payments.ledger.entry import Entry
 from tiffin.services.payments.ledger.reconciliation import WHAT_TO_DO
 from tiffin.services.payments.ledger.store import LedgerStore
+from tiffin.services.payments.stripe_statement import stripe_statement
+from tiffin.services.payments.through_stripe import stripe_client
 from tiffin.sharding import order_id as ids
 from tiffin.sharding.router import Router
 
@@ -32,10 +36,10 @@ async def ledger(config: Config, order_id: str, console: Console) -> bool:
 
 
 async def reconcile(config: Config, console: Console) -> bool:
-    """Payments, ledger and the sandbox's statement side by side. True if they agree."""
-    statement = sandbox_statement(config)
+    """Payments, ledger and the provider's statement side by side. True if they agree."""
+    statement = await _statement(config)
     async with open_nodes(config) as nodes:
-        found = await reconcile_all(await Router.open(nodes.all), statement)
+        found = await reconcile_all(await Router.open(nodes.all), statement, config.payments.provider)
     if statement is None:
         console.print("There is no statement here: payments and ledger only.", highlight=False)
     if not found:
@@ -47,6 +51,18 @@ async def reconcile(config: Config, console: Console) -> bool:
         table.add_row(each.payment_id, each.kind.replace("_", " "), each.what, WHAT_TO_DO[each.fix])
     console.print(table)
     return False
+
+
+async def _statement(config: Config) -> list[StatementLine] | None:
+    """What the configured provider says has moved; None if it says nothing here."""
+    payments = config.payments
+    if payments.provider == "sandbox":
+        return sandbox_statement(config)
+    if not payments.stripe_key:
+        raise ConfigError("[payments] provider is stripe: it needs stripe_key")
+    async with aiohttp.ClientSession() as session:
+        client = stripe_client(session, payments.stripe_key, payments.stripe_url)
+        return [StatementLine(*line) for line in await stripe_statement(client)]
 
 
 def _entries_table(order_id: str, entries: list[Entry]) -> Table:

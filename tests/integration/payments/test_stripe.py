@@ -22,6 +22,7 @@ from tiffin.primitives.errors import Refusal
 from tiffin.rpc import contracts as c
 from tiffin.services.payments.outcomes import Authorised, Charged, NoAnswer, Refunded, Voided
 from tiffin.services.payments.service import PaymentsService
+from tiffin.services.payments.stripe_statement import stripe_statement
 from tiffin.services.payments.through_stripe import StripeProvider, stripe_client
 
 WEBHOOK_SECRET = "whsec_between_the_two"
@@ -232,3 +233,19 @@ async def test_signed_events_tell_of_intents_and_refunds_and_forged_ones_of_noth
     for nonsense in ("", "{}", "[]", event("payment_intent.succeeded", {"metadata": {"key": "7-a"}})):
         with pytest.raises(Refusal, match="invalid_request"):
             stripe.read_notice(nonsense, signed(bench, nonsense), bench.clock())
+
+
+async def test_the_statement_has_what_went_back(
+    bench: Bench, service: PaymentsService, session: aiohttp.ClientSession, stripe_url: str
+) -> None:
+    """localstripe's charges do not carry their intent's metadata, as Stripe's do: what the statement says of
+    charges is tried against another server (test_stripe_statement)."""
+    order = bench.order()
+    paid = await bench.pay(order, await card(session, stripe_url), service)
+    await service.capture_payment(bench.as_platform(), c.PaymentRef(payment_id=paid.id))
+    for amount, key in ((100, "a"), (250, "b")):
+        await bench.refund(order, amount, key, service)
+    moved = await stripe_statement(stripe_client(session, "sk_test_12345", stripe_url))
+    assert sorted(line for line in moved if line.key == paid.id) == [
+        ("refund", paid.id, -250, "EUR"), ("refund", paid.id, -100, "EUR"),
+    ]  # fmt: skip

@@ -139,3 +139,26 @@ def test_payments_of_which_only_one_book_knows_are_found() -> None:
     assert [(each.payment_id, each.kind) for each in found] == [
         ("a", "not_entered"), ("a", "missing_there"), ("b", "entered_too_much"), ("c", "missing_here"),
     ]  # fmt: skip
+
+
+def test_a_statement_says_nothing_of_what_others_have_moved() -> None:
+    elsewhere = ours("succeeded")._replace(provider="stripe")
+    by_balance = ours("succeeded")._replace(provider="balance", method="balance")
+    both, entered = {"a": elsewhere, "b": by_balance}, {"a": TAKEN, "b": TAKEN}
+    assert reconcile(both, entered, {}) == []
+    assert [each.kind for each in reconcile(both, entered, {}, "stripe")] == ["missing_there"]
+
+
+def test_what_went_to_the_balance_never_left_the_provider() -> None:
+    partly = Ours(1200, "EUR", "succeeded", 0, 700, to_balance=500)
+    back = Line("refund", -200, "EUR")
+    assert match("p", partly, Entered(1200, 700), [CHARGE, back]) == []
+    (found,) = match("p", partly, Entered(1200, 700), [CHARGE])
+    assert found.fix == "refund_at_the_provider"
+
+
+def test_cash_is_in_the_ledger_by_its_delivery_and_its_refunds_only() -> None:
+    cash = Ours(1200, "EUR", "succeeded", 0, 300, method="cash", to_balance=300, provider="cash")
+    assert reconcile({"p": cash}, {"p": Entered(0, 300)}, {}) == []
+    (found,) = reconcile({"p": cash}, {"p": NOTHING}, {})
+    assert found.kind == "not_entered"

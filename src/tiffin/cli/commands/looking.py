@@ -42,7 +42,7 @@ def audit(*, dimension: Flag = False, config: ConfigFile = FILE) -> None:
 
 @commands.command
 def reconcile(*, config: ConfigFile = FILE) -> None:
-    """Compare payments, ledger and the sandbox's statement; say of each difference what to do."""
+    """Compare payments, ledger and the provider's statement; say of each difference what to do."""
     from tiffin.cli.ledger import reconcile
 
     if not run(reconcile(configure(config), console)):

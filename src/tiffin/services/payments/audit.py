@@ -36,6 +36,7 @@ class PaymentRow(NamedTuple):
     method: str = "card"
     to_balance: int = 0
     """What has gone back of it, but not by its provider."""
+    provider: str = "sandbox"
 
 
 _GOOD = frozenset(("authorised", "capturing", "succeeded", "refunding", "refunded"))

@@ -203,7 +203,8 @@ SELECT order_id, id, amount, currency,
        CASE WHEN refunded = 0 OR method = 'balance' THEN 0 ELSE coalesce((
            SELECT sum(amount) FROM payments.refunds r
             WHERE r.shard = p.shard AND r.id > p.order_id || '-' AND r.id < p.order_id || '.'
-              AND r.payment_id = p.id AND r.to_balance AND r.state = 'succeeded'), 0)::bigint END AS to_balance
+              AND r.payment_id = p.id AND r.to_balance AND r.state = 'succeeded'), 0)::bigint END AS to_balance,
+       provider
 FROM payments.payments p WHERE shard = ANY($1::smallint[])
 ORDER BY order_id, created_at, id;
 

@@ -33,6 +33,7 @@ class Ours(NamedTuple):
     method: str = "card"
     to_balance: int = 0
     """What of it has gone back, but not by its provider."""
+    provider: str = "sandbox"
 
 
 class Entered(NamedTuple):
@@ -67,11 +68,15 @@ def reconcile(
     ours: Mapping[str, Ours],
     entered: Mapping[str, Entered],
     statement: Mapping[str, Sequence[Line]] | None,
+    provider: str = "sandbox",
 ) -> list[Difference]:
-    """Every difference, payment by payment, by payment id. `statement` None: there is none."""
+    """Every difference, payment by payment, by payment id. `statement` None: there is none; else it is the
+    provider's, and of its own payments only it says all there is."""
     found: list[Difference] = []
     for of in sorted(ours.keys() | entered.keys() | (statement or {}).keys()):
         lines = None if statement is None else statement.get(of, ())
+        if of in ours and ours[of].provider != provider:
+            lines = lines or None
         found += match(of, ours.get(of), entered.get(of), lines)
     return found
 
