@@ -1,6 +1,7 @@
 """From a payload to its answer: read, checked, admitted, carried out.
 
-A call that has begun is carried to its end, also when its caller's time is up or its connection is gone:
+A call begins in the turn of the loop in which it was read, if there is room for it (`eager.py`). One that has
+begun is carried to its end, also when its caller's time is up or its connection is gone:
 what it waits for has limits of its own, and a commit is never torn. Only a drain that runs out of time gives
 it up, which is no worse than the end of the process.
 """
