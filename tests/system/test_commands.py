@@ -17,6 +17,7 @@ from tiffin_process import TiffinProcess
 
 COMMANDS = (
     "up", "serve", "ps", "migrate", "token", "demo", "replay", "audit", "order", "shards", "bench",
+    "consumers",
 )  # fmt: skip
 
 
