@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+import structlog
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from tiffin.primitives.errors import Refusal
 from tiffin.services.webhooks.addresses import Allowed, check_url
 from tiffin.services.webhooks.delivery import ANSWER_MAX
 
@@ -22,6 +24,8 @@ TIMEOUT_S = 15.0
 CONNECT_TIMEOUT_S = 5.0
 CONNECTIONS_MAX = 256
 HEADER_LINE_MAX = 8190
+
+_log = structlog.get_logger()
 
 LookUp = Callable[[str, int], Awaitable[list[str]]]
 """The addresses of a name. `OSError` if there are none."""
@@ -57,11 +61,9 @@ class Outgoing:
     async def post(self, url: str, headers: dict[str, str], body: str) -> Answered | Unanswered:
         """One attempt. Never raises for what happens on the way."""
         try:
-            check_url(
-                url, self._allowed
-            )  # the configuration may have become narrower since it was registered
-        except Exception as error:
-            return Unanswered(f"not called: {error}")
+            check_url(url, self._allowed)  # less may be allowed than when it was registered
+        except Refusal as refusal:
+            return Unanswered(f"not called: {refusal.message}")
         try:
             async with self._session.post(
                 url, data=body.encode(), headers=headers, allow_redirects=False
@@ -69,7 +71,9 @@ class Outgoing:
                 return Answered(response.status, await _beginning(response))
         except TimeoutError:
             return Unanswered(f"no answer within {TIMEOUT_S:g} s")
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except Exception as error:
+            if not isinstance(error, aiohttp.ClientError | OSError):
+                _log.exception("webhook_call_failed")
             return Unanswered(_why(error))
 
 
@@ -140,7 +144,7 @@ async def _beginning(response: aiohttp.ClientResponse) -> str:
         read += chunk
     if not response.content.at_eof():
         response.close()
-    return read.decode("utf-8", "replace").replace("\0", "�")[:ANSWER_MAX]
+    return read.decode("utf-8", "replace")[:ANSWER_MAX]
 
 
 def _why(error: Exception) -> str:
