@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from prometheus_client import REGISTRY
 
 from event_effects import Effects, append_ids, consumer_of, eventually, order_ids
 from event_transports import LogTransport, Running
@@ -218,6 +219,20 @@ async def test_standings_tell_depth_age_lag_failures_and_dead_letters(log: Node,
     (behind,) = await triage.standings(log)
     assert (behind.depth, behind.consumer) == (3, "test.standing")
     assert behind.age_s is not None and behind.age_s >= 0
+
+
+async def test_gaps_and_repeats_are_counted(log: Node, clock: ManualClock) -> None:
+    taken = Taken("test.gaps")
+    await append_ids(log, [("1", 1), ("1", 4), ("1", 3), ("1", 3)])
+    async with taking(log, clock, taken):
+        await append_ids(log, [("1", 2), ("1", 1)])
+        await eventually(lambda: _has(taken, 6))
+
+    def counted(what: str) -> float | None:
+        labels = {"consumer": "test.gaps", "node": log.name}
+        return REGISTRY.get_sample_value(f"tiffin_consumer_{what}_total", labels)
+
+    assert [counted(what) for what in ("gaps", "late", "repeats")] == [2, 2, 2]
 
 
 async def test_who_stands_in_the_log_and_has_never_told_is_shown_all_the_same(log: Node) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from random import Random
 
+import asyncpg
 import pytest
 
 from event_effects import Effects, Id, append_ids, consumer_of, eventually, order_ids
@@ -18,6 +19,12 @@ from tiffin.primitives.errors import Unavailable
 
 OPEN = ("dead", "parked", "replaying")
 NAME = "test.poison"
+AWAY = (
+    Unavailable("service_unavailable", "away"),
+    ConnectionResetError(),
+    asyncpg.DiskFullError(),
+    ExceptionGroup("several", [Unavailable("service_unavailable", "away"), TimeoutError()]),
+)
 
 
 async def letters(transport: Transport, *states: str, limit: int = 100_000) -> list[Letter]:
@@ -169,7 +176,7 @@ async def test_while_the_world_is_at_fault_nothing_dies_and_nothing_is_left_out(
         nonlocal failures
         if failures < 30:
             failures += 1
-            raise Unavailable("service_unavailable", "away") if failures % 2 else ConnectionResetError
+            raise AWAY[failures % len(AWAY)]
 
     effects.before = be_away
     consumer = consumer_of(effects, NAME, tries=1)
