@@ -1,7 +1,8 @@
 """A process whose children consume the log and kill themselves: `python event_victim.py URL CONSUMER`.
 
 For every line on its standard input, a number to draw from, it forks a child, and says how that ended. The
-children have everything loaded already: thousands of them are affordable.
+child of a negative number lives until nothing is left. Children have everything loaded already: thousands of
+them are affordable.
 """
 
 import asyncio
@@ -31,9 +32,10 @@ FINISHED = "finished"
 class DyingEffects(Effects):
     """Dies at a place of one of its first calls."""
 
-    def __init__(self, node: Node, name: str, random: Random) -> None:
+    def __init__(self, node: Node, name: str, number: int) -> None:
         super().__init__(node, name)
-        self._calls_left = random.randint(1, CALLS_MAX)
+        random = Random(number)
+        self._calls_left = random.randint(1, CALLS_MAX) if number >= 0 else 0
         self._place = random.choice(PLACES)
 
     async def handle(self, events: Sequence[Event]) -> None:
@@ -52,10 +54,10 @@ class DyingEffects(Effects):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-async def consume(url: str, name: str, random: Random) -> None:
+async def consume(url: str, name: str, number: int) -> None:
     """Until nothing is left, or until dead."""
     node = await Node.open("victim", url, readers_max=2)
-    effects = DyingEffects(node, name, random)
+    effects = DyingEffects(node, name, number)
     consumer = Consumer(name, effects.handle, batch_max=BATCH_MAX)
     task = asyncio.create_task(ConsumerRunner(consumer, node, lambda: datetime.now(UTC)).run())
     while await backlog(node, name):
@@ -68,7 +70,7 @@ async def consume(url: str, name: str, random: Random) -> None:
 def child(url: str, name: str, number: int) -> NoReturn:
     runner.STAND_IN_S = 0.005
     delivery.RETRY_S = 0.001
-    asyncio.run(consume(url, name, Random(number)))
+    asyncio.run(consume(url, name, number))
     os._exit(0)
 
 

@@ -13,6 +13,7 @@ from tiffin.storage.node import Node
 
 NAME = "test.victim"
 EVENTS_A_ROUND = 3
+LIVE = -1
 
 
 async def killed_by_the_system(log: Node, kills: int) -> None:
@@ -27,14 +28,17 @@ async def killed_by_the_system(log: Node, kills: int) -> None:
     assert process.stdout is not None
     ends: Counter[str] = Counter()
     appended = number = 0
-    while ends["killed"] < kills or await backlog(log, NAME):
+    while number >= 0:
         if ends["killed"] < kills:
             await append_ids(log, ids[appended : appended + EVENTS_A_ROUND])
             appended += EVENTS_A_ROUND
+        else:
+            number = LIVE
         process.stdin.write(b"%d\n" % number)
         ends[(await process.stdout.readline()).decode().strip()] += 1
-        number += 1
+        number += 1 if number != LIVE else 0
         assert ends["failed"] == 0
+    assert await backlog(log, NAME) == 0
     process.stdin.close()
     assert await process.wait() == 0
     found = await effects.ids()
