@@ -107,6 +107,37 @@ async def test_the_customer_of_a_payment_is_told_of_it(desk: Desk) -> None:
     assert (await desk.message(ana)).text == f"€12.50 for order {order_id} have been sent back to you."
 
 
+async def test_both_sides_of_a_case_are_told_once_each(desk: Desk) -> None:
+    ana, al_dente = desk.customer(), desk.new_id("al-dente")
+    order_id = desk.new_order(ana, al_dente)
+
+    def happened(version: int, name: str, source: str | None, target: str, role: str, who: str) -> Event:
+        said = c.CaseEvent(
+            case_id=f"{order_id}-c", order_id=order_id, version=version, type=f"case.{name}",
+            from_state=source, to_state=target, actor=c.Caller(role=role, id=who),
+            at=to_text(desk.clock()), request_id="r", customer_id=ana, restaurant_id=al_dente,
+            kind="missing_items", refund=c.Money(amount=300, currency="EUR"),
+        )  # fmt: skip
+        return desk.event("case", said.case_id, version, said.type, said)
+
+    events = [
+        happened(1, "opened", None, "requested", "customer", ana),
+        happened(2, "rejected", "requested", "rejected", "restaurant", al_dente),
+        happened(3, "disputed", "rejected", "in_arbitration", "customer", ana),
+        happened(4, "approved", "in_arbitration", "approved", "operator", "op"),
+    ]
+    for _ in range(2):
+        await desk.consumer.handle(events)
+        await desk.run()
+    assert await told(desk, {"customer": ana, "restaurant": al_dente}) == {
+        "customer": ["case_rejected", "case_approved"], "restaurant": ["kitchen_case_to_answer"],
+    }  # fmt: skip
+    (asked,) = await desk.messages(al_dente, "restaurant")
+    assert asked.text == (
+        f"A customer asks for €3.00 of order {order_id} back. Please answer soon: no answer counts as agreed."
+    )
+
+
 async def test_a_payment_of_no_order_is_a_dead_letter_and_disturbs_nobody(
     desk: Desk, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:

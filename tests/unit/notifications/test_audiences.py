@@ -9,10 +9,19 @@ from pathlib import Path
 import pytest
 
 from tiffin.rpc import contracts as c
-from tiffin.services.notifications.audiences import Audiences, Tell, after_order_event, after_payment_event
+from tiffin.services.notifications.audiences import (
+    Audiences,
+    Tell,
+    after_case_event,
+    after_order_event,
+    after_payment_event,
+)
 from tiffin.services.notifications.loading import load_catalogue
 from tiffin.services.orders.states import EDGES, EVENTS
 from tiffin.services.payments.states import EventType
+from tiffin.services.reverse.kinds import RULES, Kind
+from tiffin.services.reverse.states import EDGES as CASE_EDGES
+from tiffin.services.reverse.states import EVENTS as CASE_EVENTS
 
 _, AUDIENCES = load_catalogue("en")
 AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -136,6 +145,7 @@ def test_without_a_courier_none_is_told() -> None:
 
 def test_the_table_knows_every_event_there_is() -> None:
     events = {f"order.{event}" for event in EVENTS} | set(EventType.__args__)
+    events |= {f"case.{event}" for event in CASE_EVENTS}
     known = {row.on for row in AUDIENCES.tell} | AUDIENCES.silent
     assert known == events
 
@@ -204,3 +214,59 @@ def test_of_a_refund_in_part_the_customer_is_told_what_came_back() -> None:
     )  # fmt: skip
     (notice,) = after_payment_event(AUDIENCES, event, "ana")
     assert notice.variables == {"order": "7", "amount": "300 EUR"}
+
+
+@pytest.mark.parametrize(
+    ("provider", "refund_provider", "template"),
+    [
+        ("sandbox", None, "payment_refunded"), ("cash", "balance", "payment_credited"),
+        ("sandbox", "balance", "payment_credited"), ("balance", None, "payment_credited"),
+    ],
+)  # fmt: skip
+def test_of_a_refund_the_customer_is_told_where_it_went(
+    provider: str, refund_provider: str | None, template: str
+) -> None:
+    event = c.PaymentEvent(
+        payment_id="7-a", order_id="7", version=5, type="payment.refunded",
+        amount=c.Money(amount=1250, currency="EUR"), at="2026-06-01T12:00:00.000Z", request_id="r",
+        refund_id="7-a-r", refund_amount=c.Money(amount=300, currency="EUR"), provider=provider,
+        refund_provider=refund_provider,
+    )  # fmt: skip
+    (notice,) = after_payment_event(AUDIENCES, event, "ana")
+    assert (notice.template, notice.variables["amount"]) == (template, "300 EUR")
+
+
+OF_CASES = {
+    "opened": Told(customer="case_opened_for_you"), "approved": Told(customer="case_approved"),
+    "rejected": Told(customer="case_rejected"), "dismissed": Told(customer="case_dismissed"),
+}  # fmt: skip
+"""But for restaurants that have to answer, and for those who have done it themselves."""
+
+
+@pytest.mark.parametrize("actor", ["customer", "restaurant", "operator", "system"])
+@pytest.mark.parametrize("kind", sorted(RULES))
+@pytest.mark.parametrize(
+    "edge", sorted({(e.source, e.event, e.target) for e in CASE_EDGES}, key=str), ids=str
+)
+def test_of_cases_the_other_side_is_told_and_a_restaurant_that_has_to_answer(
+    edge: tuple[str | None, str, str], kind: Kind, actor: str
+) -> None:
+    source, name, target = edge
+    event = c.CaseEvent(
+        case_id="7-c", order_id="7", version=2, type=f"case.{name}", from_state=source, to_state=target,
+        actor=c.Caller(role=actor, id=IDS.get(actor, "x")), at="2026-06-01T12:00:00.000Z", request_id="r",
+        customer_id=IDS["customer"], restaurant_id=IDS["restaurant"], kind=kind,
+        refund=c.Money(amount=300, currency="EUR"),
+    )  # fmt: skip
+    has_to_answer = (name, target) == ("opened", "requested") and RULES[kind].answerer == "restaurant"
+    expected = {
+        "customer": OF_CASES.get(name, NOBODY).customer,
+        "restaurant": "kitchen_case_to_answer" if has_to_answer else None,
+        actor: None,
+    }
+    notices = after_case_event(AUDIENCES, event)
+    assert {notice.role: notice.template for notice in notices} == {
+        role: template for role, template in expected.items() if template
+    }
+    assert all(notice.person_id == IDS[notice.role] for notice in notices)
+    assert all(notice.variables["amount"] == "300 EUR" for notice in notices)

@@ -1,6 +1,6 @@
 """Who is told what when something has happened: by a table, purely."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, NamedTuple
 
@@ -15,6 +15,7 @@ Audience = Literal["customer", "restaurant", "courier"]
 OFFERED: Mapping[str, frozenset[str]] = {
     "order": frozenset(("order", "restaurant", "total", "reason")),
     "payment": frozenset(("order", "amount")),
+    "case": frozenset(("order", "restaurant", "amount")),
 }
 """The variables that an event of a stream has for a template."""
 
@@ -28,7 +29,9 @@ class Tell(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"fro
     expires_in_s: Annotated[int, msgspec.Meta(ge=1)]
     to: tuple[str, ...] | None = None
     from_: tuple[str, ...] | None = None
+    kinds: tuple[str, ...] | None = None
     because: str | None = None
+    to_balance: str | None = None
     urgent: bool = False
 
 
@@ -58,8 +61,9 @@ def check(audiences: Audiences, catalogue: Catalogue) -> None:
     for row in audiences.tell:
         offered = OFFERED.get(row.on.partition(".")[0])
         if offered is None:
-            raise CatalogueError(f"audiences.toml: {row.on}: no event of an order or a payment")
-        for name, has in ((row.template, offered - {"reason"}), (row.because, offered)):
+            raise CatalogueError(f"audiences.toml: {row.on}: no event of an order, a payment or a case")
+        without = offered - {"reason"}
+        for name, has in ((row.template, without), (row.because, offered), (row.to_balance, without)):
             if name is None:
                 continue
             if name not in catalogue.templates:
@@ -78,13 +82,7 @@ def after_order_event(audiences: Audiences, event: c.OrderEvent) -> list[Notice]
         "courier": event.courier_id,
     }
     notices: list[Notice] = []
-    for row in audiences.tell:
-        person_id = people.get(row.who)
-        if person_id is None or not _fits(row, event):
-            continue
-        people[row.who] = None  # the first row that fits
-        if (event.actor.role, event.actor.id) == (row.who, person_id):
-            continue
+    for row, person_id in _told(audiences, event, people):
         because = row.because if event.reason else None
         variables = {"order": event.order_id, "restaurant": event.restaurant_id, "total": event.order_id}
         if because and event.reason:
@@ -93,22 +91,57 @@ def after_order_event(audiences: Audiences, event: c.OrderEvent) -> list[Notice]
     return notices
 
 
+def after_case_event(audiences: Audiences, event: c.CaseEvent) -> list[Notice]:
+    """Who is to be told of what has happened to a case. Its amount is what the customer gets by it."""
+    people: dict[Audience, str | None] = {"customer": event.customer_id, "restaurant": event.restaurant_id}
+    variables = {
+        "order": event.order_id, "restaurant": event.restaurant_id,
+        "amount": f"{event.refund.amount} {event.refund.currency}",
+    }  # fmt: skip
+    return [
+        _notice(row, person_id, row.template, variables, event.order_id, event.at)
+        for row, person_id in _told(audiences, event, people)
+    ]
+
+
 def after_payment_event(audiences: Audiences, event: c.PaymentEvent, customer_id: str) -> list[Notice]:
     """Who is to be told of what has happened to a payment of this customer's. Of a refund: its own amount."""
     money = event.refund_amount or event.amount
+    by_balance = "balance" in (event.refund_provider, event.provider)
     variables = {"order": event.order_id, "amount": f"{money.amount} {money.currency}"}
     return [
-        _notice(row, customer_id, row.template, variables, event.order_id, event.at)
+        _notice(
+            row,
+            customer_id,
+            (by_balance and row.to_balance) or row.template,
+            variables,
+            event.order_id,
+            event.at,
+        )
         for row in audiences.tell
         if row.on == event.type and row.who == "customer"
     ][:1]
 
 
-def _fits(row: Tell, event: c.OrderEvent) -> bool:
+def _told(
+    audiences: Audiences, event: c.OrderEvent | c.CaseEvent, people: dict[Audience, str | None]
+) -> Iterator[tuple[Tell, str]]:
+    """For each of these people the first row that fits, unless it is about what they did themselves."""
+    for row in audiences.tell:
+        person_id = people.get(row.who)
+        if person_id is None or not _fits(row, event):
+            continue
+        people[row.who] = None
+        if (event.actor.role, event.actor.id) != (row.who, person_id):
+            yield row, person_id
+
+
+def _fits(row: Tell, event: c.OrderEvent | c.CaseEvent) -> bool:
     return (
         row.on == event.type
         and (row.to is None or event.to_state in row.to)
         and (row.from_ is None or event.from_state in row.from_)
+        and (row.kinds is None or getattr(event, "kind", None) in row.kinds)
     )
 
 

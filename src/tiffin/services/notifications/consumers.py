@@ -9,7 +9,13 @@ from tiffin.events.event import Event
 from tiffin.primitives.clock import Clock
 from tiffin.rpc import contracts as c
 from tiffin.rpc.context import new_context
-from tiffin.services.notifications.audiences import Audiences, Notice, after_order_event, after_payment_event
+from tiffin.services.notifications.audiences import (
+    Audiences,
+    Notice,
+    after_case_event,
+    after_order_event,
+    after_payment_event,
+)
 from tiffin.services.notifications.catalogue import Catalogue, Role
 from tiffin.services.notifications.decision import LATE_KEPT
 from tiffin.services.notifications.message import MessageRow
@@ -22,6 +28,7 @@ PERSONAL: tuple[Role, ...] = ("customer", "courier", "operator")
 _too_late = Counter("tiffin_notifications_too_late", "Messages not even recorded: heard of a day too late.")
 _encode = msgspec.json.Encoder().encode
 _order_event = msgspec.json.Decoder(c.OrderEvent).decode
+_case_event = msgspec.json.Decoder(c.CaseEvent).decode
 _payment_event = msgspec.json.Decoder(c.PaymentEvent).decode
 
 
@@ -62,6 +69,8 @@ class NotificationsConsumer:
     async def _notices(self, event: Event) -> list[Notice]:
         if event.stream == "order":
             return after_order_event(self._audiences, _order_event(event.data))
+        if event.stream == "case":
+            return after_case_event(self._audiences, _case_event(event.data))
         happened = _payment_event(event.data)
         context = new_context("system", "notifications", self._clock(), request_id=event.trace[:64])
         order = await self._orders.get(context, c.OrderRef(order_id=happened.order_id))
