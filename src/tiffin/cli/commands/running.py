@@ -210,3 +210,26 @@ def bench_rpc(*, seconds: Seconds = 3, rounds: Count = 3) -> None:
     from tiffin.cli.bench_rpc import bench
 
     bench(seconds, rounds, console)
+
+
+@bench_app.command(name="events")
+def bench_events(
+    *, events: Count = 50_000, seconds: Seconds = 5, rounds: Count = 3, config: ConfigFile = FILE
+) -> None:
+    """Measure: events from the log to their effect, by the log alone and by RabbitMQ where it is.
+
+    The broker is the one of `[events] url`; give it a virtual host that nobody uses.
+
+    Parameters
+    ----------
+    events
+        So many are published, and consumed, at full speed.
+    seconds
+        How long the lag at half load is measured.
+    rounds
+        Rounds of each transport, in turns.
+    """
+    from tiffin.cli.bench_events import bench
+
+    if not run(bench(configure(config), events, seconds, rounds, console)):
+        sys.exit(1)

@@ -13,10 +13,8 @@ from tiffin.events.rabbitmq.connection import Connection, Content, Lost
 WRITE_MAX = 64
 """So many messages are written at once, before looking whether more may be."""
 
-_published = Counter("tiffin_relay_messages", "Messages confirmed by the broker.", ["exchange"])
-_returned = Counter(
-    "tiffin_relay_returned", "Messages that no queue took, or that were refused.", ["exchange"]
-)
+_published = Counter("tiffin_relay_messages", "Messages that the broker has confirmed.")
+_failed = Counter("tiffin_relay_returned", "Messages that no queue took, or one could not keep.")
 
 
 class Outcome(NamedTuple):
@@ -75,6 +73,9 @@ class Publisher:
         except asyncio.CancelledError:
             self._connection.abort("whoever published has gone")
             raise
+        failed = len(self._outcome.returned | self._outcome.refused)
+        _failed.inc(failed)
+        _published.inc(len(messages) - failed)
         return self._outcome
 
     def _send(self, messages: Sequence[wire.Message]) -> None:
@@ -97,17 +98,17 @@ class Publisher:
             confirmed.cancel()
 
     def _confirmed(self, number: int, multiple: bool, taken: bool) -> None:
-        numbers = [sent for sent in self._open if sent <= number] if multiple else [number]
-        for sent in numbers:
-            message = self._open.pop(sent, None)
-            if message is None:
-                continue
-            if not taken:
-                self._outcome.refused.add(message.id)
-            taken = taken and message.id not in self._outcome.returned
-            (_published if taken else _returned).labels(message.exchange).inc()
+        if not multiple:
+            self._confirm(number, taken)
+        while multiple and self._open and (first := next(iter(self._open))) <= number:
+            self._confirm(first, taken)
         if not self._open:
             self._done.set()
+
+    def _confirm(self, number: int, taken: bool) -> None:
+        message = self._open.pop(number, None)
+        if message is not None and not taken:
+            self._outcome.refused.add(message.id)
 
     def _given_back(self, content: Content) -> None:
         """Comes before the message's confirm."""
