@@ -15,8 +15,9 @@ import msgspec
 
 from tiffin.rpc import contracts as c
 from tiffin.rpc.addresses import Address
+from tiffin.rpc.codec import Unreadable
 from tiffin.rpc.frames import ANSWER_BYTES_MAX, Frames, FrameTooLong
-from tiffin.rpc.wire import MethodWire, Unreadable, read_message
+from tiffin.rpc.wire import MethodWire, read_message
 
 CONNECT_S = 1.0
 _SEQUENCE_ID_MAX = (1 << 31) - 1

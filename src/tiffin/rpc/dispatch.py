@@ -19,6 +19,7 @@ from tiffin.primitives.errors import Refusal, Unavailable
 from tiffin.rpc import contracts as c
 from tiffin.rpc import wire
 from tiffin.rpc.calls import CallMetrics, MethodCalls, Outcome
+from tiffin.rpc.codec import Unreadable
 from tiffin.rpc.context import remaining_s
 from tiffin.rpc.eager import EagerTasks
 from tiffin.rpc.frames import ANSWER_BYTES_MAX
@@ -106,7 +107,7 @@ class Dispatcher:
         return c.HealthReport(state="draining" if self.draining else "serving", in_flight=self.in_flight)
 
     def take(self, payload: bytes, reply: Reply) -> None:
-        """Answer a payload, now or later. `wire.Unreadable` if it cannot even be said which call it is."""
+        """Answer a payload, now or later. `Unreadable` if it cannot even be said which call it is."""
         message = wire.read_message(payload)
         endpoint = self._endpoints.get(message.name)
         if message.kind != wire.CALL:
@@ -125,7 +126,7 @@ class Dispatcher:
         except Refusal as refusal:
             endpoint.numbers.counted["refused"] += 1
             reply(method.encode_refusal(sequence_id, refusal))
-        except wire.Unreadable as error:
+        except Unreadable as error:
             endpoint.numbers.counted["unreadable"] += 1
             text = f"the call cannot be read: {error}"
             reply(wire.encode_application_error(message.name, sequence_id, wire.PROTOCOL_ERROR, text))

@@ -26,7 +26,9 @@ class EagerTasks:
 
     def start(self, work: Work) -> None:
         """Begin. What `work` raises is told to the loop's exception handler."""
-        if asyncio.current_task() is not None:  # one task cannot step in the middle of another's step
+        if (
+            asyncio.current_task(self._loop) is not None
+        ):  # one task cannot step in the middle of another's step
             self._keep(self._loop.create_task(work))
             return
         spare, self._spare = self._spare or _Spare(self._loop), None

@@ -15,10 +15,10 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from tiffin.primitives.clock import Clock
+from tiffin.rpc.codec import Unreadable
 from tiffin.rpc.dispatch import Dispatcher
 from tiffin.rpc.frames import Frames, FrameTooLong
 from tiffin.rpc.limits import Limits
-from tiffin.rpc.wire import Unreadable
 
 DRAIN_S = 10.0
 CLOSE_S = 1.0

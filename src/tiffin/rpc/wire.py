@@ -1,8 +1,7 @@
 """Calls and answers as bytes: framed binary Thrift (TFramedTransport, TBinaryProtocol strict).
 
 Any Apache Thrift client or server speaks this. `services` has every method of every contract; a `MethodWire`
-writes and reads its calls and answers. Apache Thrift's C codec fills the contracts' structs directly; it ends
-at 64 levels of nesting, and never allocates for more elements than the frame has bytes.
+writes and reads its calls and answers.
 
 What a caller sends is checked as the gateway checks JSON: by a quick question (`bounds.py`) and, if that says
 no, by msgspec, who knows what is wrong (`checks.py`).
@@ -14,9 +13,7 @@ wrong service is an unknown method there) or plain `get`.
 import struct
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from importlib import import_module
-from io import BytesIO
-from typing import Any, NamedTuple, NoReturn, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
@@ -24,6 +21,7 @@ from tiffin.primitives.errors import CODES, Refusal, Unavailable
 from tiffin.rpc import contracts
 from tiffin.rpc.bounds import within_bounds
 from tiffin.rpc.checks import checked
+from tiffin.rpc.codec import Unreadable, encode, read
 from tiffin.rpc.specs import StructSpec, spec_of, struct_spec, unchecked
 
 CALL, REPLY, EXCEPTION = 1, 2, 3
@@ -35,21 +33,14 @@ INTERNAL_ERROR = 6
 PROTOCOL_ERROR = 7
 
 NAME_BYTES_MAX = 128
-CONTAINER_ITEMS_MAX = 10_000
 _STRICT_VERSION = 0x8001
 _STRUCT = 12
 
-_codec: Any = import_module("thrift.protocol.fastbinary")  # compiled, and without types
-_encode, _decode = _codec.encode_binary, _codec.decode_binary
 _json_encode = msgspec.json.Encoder(enc_hook=repr).encode
 _details = msgspec.json.Decoder(dict[str, object]).decode
 _head = struct.Struct(">HBBI")
 _length = struct.Struct(">I")
 _field = struct.Struct(">BH")
-
-
-class Unreadable(Exception):
-    """These bytes are not what the contract says."""
 
 
 class RpcBug(Exception):
@@ -67,25 +58,6 @@ class Message(NamedTuple):
     name: bytes
     sequence_id: int
     body_at: int
-
-
-class _Input:
-    """A payload in the form the C codec reads from: protocol and transport in one."""
-
-    __slots__ = ("cstringio_buf",)
-    string_length_limit = 0x7FFFFFFF  # the codec reads no further than the buffer's end
-    container_length_limit = CONTAINER_ITEMS_MAX
-
-    def __init__(self, payload: bytes, at: int) -> None:
-        self.cstringio_buf = BytesIO(payload)
-        self.cstringio_buf.seek(at)
-
-    @property
-    def trans(self) -> "_Input":
-        return self
-
-    def cstringio_refill(self, partial: bytes, wanted: int) -> NoReturn:
-        raise EOFError(f"{wanted} bytes wanted, {len(partial)} are left")
 
 
 class _ApplicationError(msgspec.Struct, kw_only=True):
@@ -115,7 +87,7 @@ def read_message(payload: bytes) -> Message:
 
 def encode_application_error(name: bytes, sequence_id: int, kind: int, message: str) -> bytes:
     """A framed TApplicationException: the call was not, or could not be, carried out as the contract says."""
-    body = _encode(_ApplicationError(message=message, type=kind), _APPLICATION_ERROR)
+    body = encode(_ApplicationError(message=message, type=kind), _APPLICATION_ERROR)
     return _framed(_header(EXCEPTION, name), sequence_id, body)
 
 
@@ -150,16 +122,16 @@ class MethodWire:
     def encode_call(self, sequence_id: int, context: contracts.CallContext, request: msgspec.Struct) -> bytes:
         """A framed call. `sequence_id` is an unsigned 32-bit number."""
         arguments = self._arguments(context=context, request=request)
-        return _framed(self._call_head, sequence_id, _encode(arguments, self._call_spec))
+        return _framed(self._call_head, sequence_id, encode(arguments, self._call_spec))
 
     def decode_call(self, payload: bytes, body_at: int) -> tuple[contracts.CallContext, Any]:
         """Context and request of a call. `Unreadable`; `Refusal` ("invalid_request") if past a limit."""
         try:
-            arguments: Any = _read(payload, body_at, self._call_spec)
+            arguments: Any = read(payload, body_at, self._call_spec)
         except Unreadable:  # for want of a field that must be there, it may be
             arguments = None
         if arguments is None or not self._within_bounds(arguments):
-            fields = _read(payload, body_at, self._call_fields)
+            fields = read(payload, body_at, self._call_fields)
             arguments = checked(fields, self._arguments, payload)
         return arguments.context, arguments.request
 
@@ -173,29 +145,29 @@ class MethodWire:
 
     def encode_result(self, sequence_id: int, result: msgspec.Struct) -> bytes:
         """A framed answer."""
-        return self._reply(sequence_id, 0, _encode(result, self._result))
+        return self._reply(sequence_id, 0, encode(result, self._result))
 
     def encode_refusal(self, sequence_id: int, refusal: Refusal) -> bytes:
         """A framed `Refusal`."""
         details = _json_encode(refusal.details).decode() if refusal.details else None
         told = contracts.exceptions["Refusal"](code=refusal.code, message=refusal.message, details=details)
-        return self._reply(sequence_id, 1, _encode(told, _REFUSAL))
+        return self._reply(sequence_id, 1, encode(told, _REFUSAL))
 
     def encode_unavailable(self, sequence_id: int, unavailable: Unavailable) -> bytes:
         """A framed `Unavailable`."""
         told = contracts.exceptions["Unavailable"](
             code=unavailable.code, message=unavailable.message, retry_after_ms=unavailable.retry_after_ms
         )
-        return self._reply(sequence_id, 2, _encode(told, _UNAVAILABLE))
+        return self._reply(sequence_id, 2, encode(told, _UNAVAILABLE))
 
     def decode_reply(self, payload: bytes, message: Message) -> Any:
         """The result, or raises what the service raised: `Refusal`, `Unavailable`. `RpcBug`; `Unreadable`."""
         if message.kind == EXCEPTION:
-            error = _read(payload, message.body_at, _APPLICATION_ERROR)
+            error = read(payload, message.body_at, _APPLICATION_ERROR)
             raise RpcBug(error.type, f"{self.service}.{self.name}: {error.message}")
         if message.kind != REPLY or message.name != self._reply_head[8:]:
             raise Unreadable(f"not an answer to {self.service}.{self.name}")
-        reply = cast(_Reply, _read(payload, message.body_at, self._reply_spec))
+        reply = cast(_Reply, read(payload, message.body_at, self._reply_spec))
         if reply.success is not None:
             return reply.success
         if reply.refusal is not None:
@@ -229,18 +201,6 @@ def _framed(head: bytes, sequence_id: int, body: bytes) -> bytes:
 def _spec(made: type[msgspec.Struct], parts: Mapping[int, tuple[str, type[msgspec.Struct]]]) -> list[Any]:
     places = [(number, _STRUCT, name, spec_of(of), None) for number, (name, of) in parts.items()]
     return [made, (*[None] * min(parts), *places)]
-
-
-def _read(payload: bytes, at: int, spec: list[Any]) -> Any:
-    """The struct that fills the payload from `at` to its end."""
-    source = _Input(payload, at)
-    try:
-        made = _decode(None, source, spec)
-    except Exception as error:  # the codec has many words for bytes it cannot read
-        raise Unreadable(str(error) or type(error).__name__) from None
-    if source.cstringio_buf.tell() != len(payload):
-        raise Unreadable("bytes after the end")
-    return made
 
 
 def _refusal(told: Any) -> Refusal:

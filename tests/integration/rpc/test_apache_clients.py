@@ -20,6 +20,7 @@ from rpc_values import example, past_a_limit
 from tiffin.primitives.errors import Refusal, Unavailable
 from tiffin.rpc import contracts as c
 from tiffin.rpc import wire
+from tiffin.rpc.codec import encode
 from tiffin.rpc.specs import spec_of
 
 SERVICES = [name for name in c.services if name != "Health"]
@@ -99,7 +100,7 @@ async def test_apache_clients_call_every_method_of_every_service(peers: Peers, a
     answers = await ask(peers, calls, codec)
     for (name, method), answer in zip(METHODS, answers, strict=True):
         request = example(method.method.request)
-        written = wire._encode(request, spec_of(method.method.request)).hex()
+        written = encode(request, spec_of(method.method.request)).hex()
         assert answer.pop("bytes") == written, f"{name}.{method.name}"
         if method.name == "health":
             assert answer == {"result": {"state": "serving", "in_flight": 0}}

@@ -8,6 +8,7 @@ import pytest
 from hostile_bytes import CALLS, LIST, MAP, STRING, STRUCT, mutated, nested, unknown
 from tiffin.primitives.errors import Refusal
 from tiffin.rpc import wire
+from tiffin.rpc.codec import Unreadable
 
 
 def take(payload: bytes) -> None:
@@ -21,13 +22,13 @@ def take(payload: bytes) -> None:
 @pytest.mark.parametrize("name", CALLS)
 def test_a_call_cut_off_at_any_byte_is_no_call(name: str):
     for length in range(len(CALLS[name])):
-        with pytest.raises(wire.Unreadable):
+        with pytest.raises(Unreadable):
             take(CALLS[name][:length])
 
 
 @pytest.mark.parametrize("more", [b"\x00", b"\x0c", b"a whole lot more"])
 def test_nor_is_one_with_bytes_after_its_end(more: bytes):
-    with pytest.raises(wire.Unreadable):
+    with pytest.raises(Unreadable):
         take(CALLS["place"] + more)
 
 
@@ -47,7 +48,7 @@ def test_nor_is_one_with_bytes_after_its_end(more: bytes):
     ],
 )
 def test_what_has_no_header_is_no_message(header: bytes):
-    with pytest.raises(wire.Unreadable):
+    with pytest.raises(Unreadable):
         wire.read_message(header)
 
 
@@ -60,7 +61,7 @@ def test_some_depth_is_passed_over(kind: bytes, depth: int):
 @pytest.mark.parametrize("kind", [STRUCT, LIST, MAP], ids=["structs", "lists", "maps"])
 @pytest.mark.parametrize("depth", [64, 100, 1000, 10_000, 50_000, 250_000])
 def test_no_depth_is_too_much_to_refuse(kind: bytes, depth: int):
-    with pytest.raises(wire.Unreadable, match="depth"):
+    with pytest.raises(Unreadable, match="depth"):
         take(nested(kind, depth))
 
 
@@ -86,7 +87,7 @@ def test_sizes_beyond_the_payload_cost_nothing(payload_of, size: bytes):
     payload = payload_of(size)
     tracemalloc.start()
     try:
-        with pytest.raises(wire.Unreadable):
+        with pytest.raises(Unreadable):
             take(payload)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
@@ -102,7 +103,7 @@ def test_mutations_are_calls_or_are_refused(name: str):
         try:
             take(mutated(CALLS[name], chance))
             outcomes["taken"] += 1
-        except wire.Unreadable:
+        except Unreadable:
             outcomes["unreadable"] += 1
         except Refusal:
             outcomes["refused"] += 1

@@ -15,6 +15,8 @@ from rpc_values import example, past_a_limit, values
 from tiffin.primitives.errors import CODES, Refusal, Unavailable
 from tiffin.rpc import contracts as c
 from tiffin.rpc import wire
+from tiffin.rpc.codec import Unreadable, encode
+from tiffin.rpc.codec import read as read_struct
 from tiffin.rpc.specs import spec_of
 
 MADE = {**c.structs, **c.exceptions}
@@ -53,11 +55,11 @@ def in_pure_python(value: msgspec.Struct) -> bytes:
 
 
 def read(data: bytes, struct: type[msgspec.Struct]) -> Any:
-    return wire._read(data, 0, spec_of(struct))
+    return read_struct(data, 0, spec_of(struct))
 
 
 def write(value: msgspec.Struct) -> bytes:
-    return wire._encode(value, spec_of(type(value)))
+    return encode(value, spec_of(type(value)))
 
 
 @pytest.mark.parametrize("struct", MADE.values(), ids=MADE)
@@ -121,7 +123,7 @@ def test_unavailable_arrives_whole():
     [
         wire.encode_application_error(b"get", 7, wire.INTERNAL_ERROR, "ours"),
         wire.services["Orders"]["get"]._reply(7, 9, b"\x00"),
-        wire.services["Orders"]["get"]._reply(7, 1, wire._encode(
+        wire.services["Orders"]["get"]._reply(7, 1, encode(
             c.exceptions["Refusal"](code="of_tomorrow", message="m"), spec_of(c.exceptions["Refusal"])
         )),
     ],
@@ -134,7 +136,7 @@ def test_what_is_no_answer_is_a_bug(frame: bytes):
 
 def test_the_answer_to_another_method_is_not_taken():
     another = wire.services["Orders"]["advance"].encode_result(7, example(c.Order))
-    with pytest.raises(wire.Unreadable):
+    with pytest.raises(Unreadable):
         answered(wire.services["Orders"]["get"], another)
 
 
@@ -235,5 +237,5 @@ def test_a_list_of_the_wrong_type_cannot_be_read():
     whole = call_of(quote, c.QuoteRequest(restaurant_id="r", lines=[c.BasketLine(item_id="i", quantity=1)]))
     wrong = whole.replace(b"\x0f\x00\x02\x0c\x00\x00\x00\x01", b"\x0f\x00\x02\x0b\x00\x00\x00\x01")
     assert wrong != whole
-    with pytest.raises(wire.Unreadable):
+    with pytest.raises(Unreadable):
         decoded(quote, wrong)
