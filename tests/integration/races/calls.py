@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 from uuid import uuid4
 
 from integration.races.process import Process
-from integration.races.scene import Scene, placing
+from integration.races.scene import Scene, paying, placing
 from integration.races.stages import refunding
 from tiffin.rpc import contracts as c
 from tiffin.rpc.context import Role
@@ -71,8 +71,7 @@ def asks(name: str, of: str, make: Asks, *stages: str, role: Role = "system") ->
 def pays(name: str, *stages: str, amount: c.Money | None = None) -> Step:
     async def pay(process: Process, scene: Scene, context: c.CallContext) -> object:
         key = amount and f"part-{scene.key}"
-        request = c.PayOrder(order_id=scene.id, source=scene.source, key=key, amount=amount)
-        return await process.payments.pay(context, request)
+        return await process.payments.pay(context, paying(scene, key, amount))
 
     return asks(name, "Payments.pay", pay, *stages, role="customer")
 

@@ -23,6 +23,8 @@ class Scene:
     """Its own: of the order, of payments, of couriers."""
     source: str = "tok_ok"
     online: bool = True
+    by_balance: bool = False
+    """Paid out of what the customer is owed, not by card."""
     scheduled_for: str | None = None
     order: c.Order | None = None
     payment: c.Payment | None = None
@@ -58,7 +60,7 @@ class Hands:
 
     async def pay(self, scene: Scene, process: Process | None = None) -> None:
         process = process or self.well
-        request = c.PayOrder(order_id=scene.id, source=scene.source, key=f"pay-{scene.key}")
+        request = paying(scene, f"pay-{scene.key}")
         scene.payment = await process.payments.pay(process.as_("customer", scene.customer), request)
 
     async def say(self, scene: Scene, event: str, role: Role, **fields: Any) -> None:
@@ -90,3 +92,9 @@ def placing(scene: Scene) -> c.PlaceOrder:
         payment_method="online" if scene.online else "cash", expected_total=ALL,
         scheduled_for=scene.scheduled_for,
     )  # fmt: skip
+
+
+def paying(scene: Scene, key: str | None = None, amount: c.Money | None = None) -> c.PayOrder:
+    """A payment, by the scene's means."""
+    source, method = (None, "balance") if scene.by_balance else (scene.source, None)
+    return c.PayOrder(order_id=scene.id, source=source, key=key, amount=amount, method=method)

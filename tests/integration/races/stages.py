@@ -40,6 +40,27 @@ async def _untold(hands: Hands, scene: Scene) -> None:
     await hands.pay(scene, hands.deaf)
 
 
+async def _owed(hands: Hands, scene: Scene) -> None:
+    """Not paid yet; its customer is owed as much, for an order that came and was nothing."""
+    other = Scene(scene.customer, scene.restaurant, f"{scene.key}-other", online=False)
+    await _delivered(hands, other)
+    await hands.open(other, "operator", kind="operator_decision")
+    scene.by_balance = True
+    await hands.place(scene)
+
+
+async def _held(hands: Hands, scene: Scene) -> None:
+    """Paid out of what the customer is owed."""
+    await _owed(hands, scene)
+    await hands.pay(scene)
+
+
+async def _held_and_taken(hands: Hands, scene: Scene) -> None:
+    await _held(hands, scene)
+    await hands.say(scene, "accepted", "restaurant")
+    await hands.capture(scene)
+
+
 async def _scheduled(hands: Hands, scene: Scene) -> None:
     scene.scheduled_for = to_text(hands.well.clock() + timedelta(hours=6))
     await _placed(hands, scene)
@@ -183,6 +204,9 @@ STAGES: dict[str, Stage] = {
     "unpaid": Stage(_unpaid, order_due=16 * MINUTE),
     "asked": Stage(_asked, order_due=16 * MINUTE, payment_due=SOON),
     "untold": Stage(_untold, order_due=16 * MINUTE),
+    "owed": Stage(_owed, order_due=16 * MINUTE),
+    "held": Stage(_held, order_due=6 * MINUTE),
+    "held and taken": Stage(_held_and_taken, order_due=3 * HOUR),
     "scheduled": Stage(_scheduled, order_due=6 * HOUR),
     "placed": Stage(_placed, order_due=6 * MINUTE),
     "accepted": Stage(_accepted, order_due=3 * HOUR),

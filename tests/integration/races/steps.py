@@ -25,25 +25,35 @@ from integration.races.scene import ALL, SOME
 from tiffin.rpc import contracts as c
 
 _ONE = [c.CaseLine(line=0, quantity=1)]
-_OPEN = ("placed", "accepted", "capturing", "preparing", "ready", "delivering")
-_TAKEN = ("preparing", "ready", "delivering", "delivered", "completed")
+_OPEN = ("placed", "held", "accepted", "capturing", "preparing", "held and taken", "ready", "delivering")
+_TAKEN = ("preparing", "held and taken", "ready", "delivering", "delivered", "completed")
 _CASES = ("requested", "rejected", "disputed", "carrying", "failed", "refunded")
 _NOT_YET = ("unpaid", "asked")
 
 STEPS: tuple[Step, ...] = (
     Step("orders.place again", "Orders.place", again, ("unpaid", "placed", "delivered"), "placed"),
     says("paid", "system", "untold", never=_NOT_YET),
-    says("payment_expired", "system", "unpaid", "asked", "untold"),
+    says("payment_expired", "system", "unpaid", "owed", "asked", "untold"),
     says(
-        "cancelled", "customer", "unpaid", "asked", "untold", "scheduled", "placed", "accepted", "preparing"
+        "cancelled",
+        "customer",
+        "unpaid",
+        "owed",
+        "held",
+        "asked",
+        "untold",
+        "scheduled",
+        "placed",
+        "accepted",
+        "preparing",
     ),
     says(
         "cancelled", "operator", "unpaid", "untold", *_OPEN, "calling off", "approved", "carrying under way"
     ),
     says("released", "operator", "scheduled"),
-    says("rejected", "restaurant", "scheduled", "placed"),
-    says("acceptance_expired", "system", "placed"),
-    says("accepted", "restaurant", "placed"),
+    says("rejected", "restaurant", "scheduled", "placed", "held"),
+    says("acceptance_expired", "system", "placed", "held"),
+    says("accepted", "restaurant", "placed", "held"),
     says("prepared", "restaurant", "accepted", "capturing", "preparing", "approved", "carrying under way"),
     says("courier_assigned", "courier", "accepted", "preparing"),
     says("courier_assigned", "operator", "placed", "preparing", "ready", "delivering"),
@@ -65,17 +75,19 @@ STEPS: tuple[Step, ...] = (
     ),
     hears("consumer orders", "copy", "placed", "ready", "delivered"),
     hears("consumer stock", "stock_reader", "placed", "fallen"),
-    pays("payments.pay", "unpaid", "asked", "untold"),
-    pays("payments.pay a part", "unpaid", amount=SOME),
+    pays("payments.pay", "unpaid", "owed", "asked", "untold"),
+    pays("payments.pay a part", "unpaid", "owed", amount=SOME),
     asks(
         "payments.capture_payment",
         "Payments.capture_payment",
         capture,
         "untold",
         "placed",
+        "held",
         "accepted",
         "capturing",
         "fallen early",
+        role="operator",
     ),
     asks(
         "payments.void_payment",
@@ -83,9 +95,11 @@ STEPS: tuple[Step, ...] = (
         void,
         "untold",
         "placed",
+        "held",
         "accepted",
         "capturing",
         "fallen early",
+        role="operator",
     ),
     refunds("one", SOME, "fallen", "fallen early", "fallen after case", "refunding"),
     refunds("all", ALL, "fallen", "fallen early", "fallen after case", "refunding"),
@@ -114,7 +128,9 @@ STEPS: tuple[Step, ...] = (
         "restaurant",
         "scheduled",
         "placed",
+        "held",
         "preparing",
+        "held and taken",
         "ready",
         kind="cannot_supply",
     ),
