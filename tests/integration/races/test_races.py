@@ -50,7 +50,7 @@ async def town(server: EmbeddedServer, request: pytest.FixtureRequest) -> AsyncI
 
 
 def races(seed: int, turn: int) -> list[Race]:
-    """Of every two who have a beginning from which either would do something one, each turn from another; in the
+    """One of every two who have a beginning from which either would do something, each turn another one; in the
     first turn of a seed also of those two of whom one comes too late or too early. In no order."""
     random = Random(seed)
     races = [
