@@ -123,6 +123,13 @@ async def test_what_is_connected_to_is_what_was_checked_though_the_name_changes(
     assert receiver.requests == []
 
 
+async def test_a_name_is_looked_up_and_called(receiver: Receiver) -> None:
+    async with open_outgoing(Allowed(["127.0.0.0/8", "::1/128"])) as outgoing:
+        answer = await outgoing.post(receiver.url.replace("127.0.0.1", "localhost"), {}, "{}")
+    assert answer == Answered(200, "thanks")
+    assert len(receiver.requests) == 1
+
+
 async def test_a_redirect_to_a_private_address_is_not_followed(receiver: Receiver) -> None:
     async with Receiver.open("127.0.0.2") as pointing:
         pointing.answer = lambda _: web.Response(status=302, headers={"Location": receiver.url})

@@ -7,8 +7,10 @@ second one that could answer something else. Redirects are not followed, proxies
 import asyncio
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -24,6 +26,9 @@ TIMEOUT_S = 15.0
 CONNECT_TIMEOUT_S = 5.0
 CONNECTIONS_MAX = 256
 HEADER_LINE_MAX = 8190
+LOOK_UPS_MAX = 16
+"""Names at once, in threads of their own: a name server that is slow on purpose holds back nobody else."""
+ERROR_MAX = 200
 
 _log = structlog.get_logger()
 
@@ -63,7 +68,7 @@ class Outgoing:
         try:
             check_url(url, self._allowed)  # less may be allowed than when it was registered
         except Refusal as refusal:
-            return Unanswered(f"not called: {refusal.message}")
+            return Unanswered(f"not called: {refusal.message}"[:ERROR_MAX])
         try:
             async with self._session.post(
                 url, data=body.encode(), headers=headers, allow_redirects=False
@@ -82,9 +87,10 @@ async def open_outgoing(
     allowed: Allowed, look_up: LookUp | None = None, timeout_s: float = TIMEOUT_S
 ) -> AsyncGenerator[Outgoing]:
     """A client of foreign systems; in the end its connections are closed."""
+    threads = ThreadPoolExecutor(LOOK_UPS_MAX, thread_name_prefix="webhooks-names")
     connector = aiohttp.TCPConnector(
-        limit=CONNECTIONS_MAX, use_dns_cache=False, resolver=_Checked(look_up or _look_up, allowed),
-        socket_factory=_guarded(allowed),
+        limit=CONNECTIONS_MAX, use_dns_cache=False, socket_factory=_guarded(allowed),
+        resolver=_Checked(look_up or partial(_look_up, threads), allowed),
     )  # fmt: skip
     async with aiohttp.ClientSession(
         connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, auto_decompress=False,
@@ -92,7 +98,10 @@ async def open_outgoing(
         headers={"user-agent": "Tiffin-Webhooks", "accept-encoding": "identity"},
         max_line_size=HEADER_LINE_MAX, max_field_size=HEADER_LINE_MAX,
     ) as session:  # fmt: skip
-        yield Outgoing(session, allowed)
+        try:
+            yield Outgoing(session, allowed)
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
 
 
 class _Checked(AbstractResolver):
@@ -132,8 +141,10 @@ def _guarded(allowed: Allowed) -> Callable[[Any], socket.socket]:
     return make
 
 
-async def _look_up(host: str, port: int) -> list[str]:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+async def _look_up(threads: ThreadPoolExecutor, host: str, port: int) -> list[str]:
+    found = await asyncio.get_running_loop().run_in_executor(
+        threads, partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    )
     return list(dict.fromkeys(str(address[0]) for _, _, _, _, address in found))
 
 
