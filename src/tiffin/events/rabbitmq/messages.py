@@ -6,6 +6,7 @@ and behind which place there is nothing else that it would have brought (`previo
 has missed something.
 """
 
+import struct
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, cast
@@ -80,6 +81,7 @@ class Arrival(NamedTuple):
     """Published again because no queue took it: later ones may have come before it."""
 
 
+_WRONG = (KeyError, TypeError, AttributeError, IndexError, ValueError, struct.error, msgspec.MsgspecError)
 _batch_encoder = msgspec.json.Encoder()
 _batch_decoder = msgspec.json.Decoder(list[CloudEvent])
 
@@ -134,7 +136,7 @@ def arrival(content: Content) -> Arrival:
             return Arrival(headers[_NODE], events, previous, "", False)
         event = _of_headers(headers, content.body)
         return Arrival(headers[_NODE], (event,), previous, event.type, _LATE in headers)
-    except (KeyError, TypeError, AttributeError, IndexError, msgspec.MsgspecError) as error:
+    except _WRONG as error:
         raise ValueError(f"no message of the relay: {error!r}") from error
 
 

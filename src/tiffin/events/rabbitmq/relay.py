@@ -1,5 +1,6 @@
 """The relay: what is in a node's log goes to the broker, in its order, and is marked when it is there."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -17,12 +18,18 @@ from tiffin.events.runner import ConsumerRunner
 from tiffin.primitives.clock import Clock
 from tiffin.primitives.errors import Unavailable
 from tiffin.storage.node import Connection, Node
+from tiffin.storage.queries import load_queries
 
 NAME = "relay"
 GATHER_S = 0.02
 PUBLISH_DEADLINE_S = 10.0
+COUNT_INTERVAL_S = 5.0
+COUNT_MAX = 100_000
+"""Further behind than so many events is not counted, for that takes long."""
 
+_QUERIES = load_queries("tiffin.events.rabbitmq")
 _log = structlog.get_logger()
+_lag = Gauge("tiffin_relay_lag_events", "Events that are not sent yet, up to 100,000.", ["node"])
 _unrouted = Gauge("tiffin_relay_unrouted", "Events at hand that no queue takes.", ["node"])
 
 
@@ -44,7 +51,7 @@ class Relay(ConsumerRunner):
 
     def __init__(self, node: Node, url: str, clock: Clock) -> None:
         super().__init__(Consumer(NAME, self._relay, GATHER_S), node, clock)
-        self._name = node.name
+        self._relayed, self._name = node, node.name
         self._url = url
         self._publisher: Publisher | None = None
         self._sent = self._begun_at = Place(0, 0)
@@ -57,11 +64,23 @@ class Relay(ConsumerRunner):
         """Whether somebody takes batches: then an event that comes in one has been taken."""
 
     async def run(self) -> None:
+        counting = asyncio.create_task(self._count())
         try:
             await super().run()
         finally:
+            counting.cancel()
             if self._publisher is not None:
                 await self._publisher.connection.close()
+
+    async def _count(self) -> None:
+        """Tell how far behind the relay is, whoever is the relay."""
+        while True:
+            try:
+                row = await self._relayed.fetchrow(_QUERIES["lag"], NAME, COUNT_MAX)
+                _lag.labels(self._name).set(row["events"] if row else 0)
+            except Unavailable:
+                pass  # counted again soon
+            await asyncio.sleep(COUNT_INTERVAL_S)
 
     async def _cursor(self, connection: Connection) -> Cursor:
         cursor = await super()._cursor(connection)
