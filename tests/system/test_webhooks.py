@@ -62,13 +62,15 @@ async def test_a_restaurants_system_hears_all_of_its_orders_in_order_though_the_
         wanted = [f"order:{order['id']}:{version}" for version, _, _ in timeline]
 
         async def has_all() -> bool:
-            return len(receiver.requests) >= len(wanted)
+            return set(wanted) <= set(receiver.ids)
 
         await eventually(has_all, "every event of the order")
-        assert receiver.ids == wanted
-        told = [Webhook(created["secret"]).verify(each.body, each.headers) for each in receiver.requests]
+        first = {
+            each.id: each for each in reversed(receiver.requests)
+        }  # a busy machine may cause repetitions
+        assert list(dict.fromkeys(receiver.ids)) == wanted
+        told = [Webhook(created["secret"]).verify(first[id_].body, first[id_].headers) for id_ in wanted]
         assert [(each["version"], each["type"], each["to_state"]) for each in told] == timeline
-
         await is_as_documented(town)
 
         killed = asyncio.Event()
@@ -91,7 +93,7 @@ async def test_a_restaurants_system_hears_all_of_its_orders_in_order_though_the_
             return len(receiver.requests) >= 2
 
         await eventually(has_both, "the delivery once more")
-        assert receiver.ids == [f"order:{second['id']}:1"] * 2
+        assert set(receiver.ids) == {f"order:{second['id']}:1"}
         path = f"/v1/webhook-endpoints/{created['about']['endpoint_id']}/deliveries?state=delivered"
 
         async def is_noted() -> bool:

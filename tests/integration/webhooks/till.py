@@ -67,8 +67,8 @@ class Till:
     async def open(
         cls, stack: AsyncExitStack, router: Router, clock: ManualClock, new_id: Callable[[str], str]
     ) -> "Till":
-        """With a client that gives up soon: nothing here is far away."""
-        return cls(router, clock, new_id, await stack.enter_async_context(open_outgoing(HERE, timeout_s=2)))
+        """With a client that is patient: machines may be busy."""
+        return cls(router, clock, new_id, await stack.enter_async_context(open_outgoing(HERE, timeout_s=60)))
 
     def new_consumer(self) -> WebhooksConsumer:
         """Another process's."""
