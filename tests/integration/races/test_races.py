@@ -50,8 +50,8 @@ async def town(server: EmbeddedServer, request: pytest.FixtureRequest) -> AsyncI
 
 
 def races(seed: int, turn: int) -> list[Race]:
-    """One of every two who have a beginning from which either would do something, each turn another one; in the
-    first turn of a seed also of those two of whom one comes too late or too early. In no order."""
+    """One of every two who can both do something from one beginning, each turn from another; in the first
+    turn of a seed also of those two of whom one comes too late or too early. In no order."""
     random = Random(seed)
     races = [
         Race(first, second, stages[(random.randrange(len(stages)) + turn) % len(stages)])
