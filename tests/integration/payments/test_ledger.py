@@ -11,6 +11,9 @@ from integration.payments.ledger_town import Books
 from integration.payments.payments_bench import Bench
 from manual_clock import ManualClock
 from marketplace import EXTRA, FEE, PRICE, refusal_of
+from tiffin.events.consumer import Consumer
+from tiffin.events.delivery import Delivery
+from tiffin.events.triage import Which, browse
 from tiffin.rpc import contracts as c
 from tiffin.services.payments.ledger import accounts
 from tiffin.services.payments.ledger.policies import KnownPolicies, add_policy, read_policies
@@ -87,6 +90,23 @@ async def test_a_cancelled_order_leaves_nothing_with_anybody(books: Books) -> No
     assert entries.keys() == {"captured", "refunded"}
     assert entries["refunded"] == {account: -amount for account, amount in entries["captured"].items()}
     assert await books.owed(accounts.customer(order.customer_id)) == 0
+
+
+async def test_an_order_that_is_not_there_is_a_dead_letter_and_keeps_nobody_from_their_share(
+    books: Books,
+) -> None:
+    order = await books.order()
+    events = await books.events(order)
+    (completed,) = [event for event in events if event.type == "order.completed"]
+    nobodys = completed._replace(key=str(int(order.id) + (1 << 50)))
+    consumer, node = Consumer(f"ledger-{order.id}", books.consumer.handle, tries=1), books.router.directory
+    await Delivery(consumer, node, books.clock, "log").deliver([nobodys, *events])
+    assert (await books.entries(order))["completed"] == shares(books)
+    (letter,) = await browse(node, Which(consumer.name), ("dead",), 10)
+    assert (letter.order_id, letter.reason) == (
+        int(nobodys.key),
+        f"LookupError: there is no order {nobodys.key}",
+    )
 
 
 async def test_facts_in_any_order_and_many_times_over_are_entered_once(books: Books) -> None:
