@@ -19,7 +19,7 @@ from tiffin.events.event import Event
 from tiffin.events.runner import ConsumerRunner, backlog
 from tiffin.storage.node import Node
 
-HANGING_S = 20.0
+HANGING_S = 60.0
 NEVER_S = 3600.0
 
 
