@@ -121,7 +121,7 @@ def _table(found: list[tuple[Node, Letter]]) -> Table:
             letter.state,
             f"{letter.tries:,}",
             f"{letter.last_failed_at:%m-%d %H:%M:%S}",
-            letter.restaurant_id or "",
+            Text(letter.restaurant_id or ""),
             Text(letter.reason),
         )
     return table
