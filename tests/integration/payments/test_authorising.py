@@ -78,6 +78,8 @@ async def test_an_order_whose_money_goes_back_because_it_was_let_go_too_late_fal
         await bench.consumer_of(service).handle(await bench.events(order))
     assert bench.desk.orders[order.id].state == "cancelled", "nobody pays for it any more"
     assert await bench.statement(order) == [*TAKEN, ("refund", -1250)]
+    with pytest.raises(Refusal, match="payment_not_found"):  # for a case: nothing was ever taken
+        await bench.refund(order, 1250, "case-1", service)
 
 
 async def test_an_authorisation_is_taken_before_it_expires(bench: Bench) -> None:

@@ -66,14 +66,19 @@ class Payment:
         return customer_shard(self.order_id)
 
     @property
+    def is_surplus(self) -> bool:
+        """Nobody waited for it any more when it was charged; all of it goes back by itself."""
+        return self.decline_reason == SURPLUS
+
+    @property
     def is_claiming(self) -> bool:
         """It covers its part of the order."""
-        return self.state in CLAIMING and self.decline_reason != SURPLUS
+        return self.state in CLAIMING and not self.is_surplus
 
     @property
     def is_good(self) -> bool:
         """It covers it with money that is certain, or as good as."""
-        return self.state in GOOD and self.decline_reason != SURPLUS
+        return self.state in GOOD and not self.is_surplus
 
     @property
     def left(self) -> int:

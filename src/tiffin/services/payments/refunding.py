@@ -76,8 +76,11 @@ def _check_same(known: list[Refund], request: c.RefundPayment) -> None:
 
 
 def _shares(request: c.RefundPayment, payments: list[Payment]) -> dict[str, int]:
-    """What to take out of which payment."""
-    payments = [payment for payment in payments if request.payment_id in (None, payment.id)]
+    """What to take out of which payment. What goes back by itself only if it is named."""
+    if request.payment_id is None:
+        payments = [payment for payment in payments if not payment.is_surplus]
+    else:
+        payments = [payment for payment in payments if payment.id == request.payment_id]
     if not payments:
         raise Refusal("payment_not_found", "there is no such payment")
     if request.amount.currency != payments[0].currency:
