@@ -6,7 +6,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import asyncpg
@@ -62,6 +62,11 @@ def directory() -> Generator[Path]:
 
 def remove_directory(directory: Path) -> None:
     """Stop what still runs there, whoever started it, and take everything away."""
+    for pid_file in directory.glob("rabbitmq-*/pids"):
+        for pid in map(int, pid_file.read_text().split()):
+            with suppress(psutil.Error):
+                if psutil.Process(pid).environ().get("HOME") == str(pid_file.parent):
+                    psutil.Process(pid).kill()
     for pid_file in directory.glob("**/data/postmaster.pid"):
         try:
             postmaster = psutil.Process(int(pid_file.read_text().split()[0]))

@@ -157,10 +157,13 @@ class Broker:
 
     def _spawn(self, command: Sequence[str | Path]) -> "subprocess.Popen[bytes]":
         with (self._directory / "output").open("ab") as output:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 command, env=self._environment(), cwd="/", stdin=subprocess.DEVNULL, stdout=output,
                 stderr=subprocess.STDOUT, start_new_session=True, **self._as_user(),
             )  # fmt: skip
+        with (self._directory / "pids").open("a") as pids:  # for who finds it when we have been killed
+            pids.write(f"{process.pid}\n")
+        return process
 
     def _as_user(self) -> dict[str, object]:
         if self._user is None:
