@@ -16,6 +16,7 @@ from tiffin.rpc import contracts as c
 from tiffin.services.webhooks.outgoing import Answered, Outgoing, Unanswered, open_outgoing
 from tiffin.services.webhooks.retrying import ATTEMPTS_MAX, OPEN_AFTER
 from tiffin.services.webhooks.sender import LEASE
+from tiffin.services.webhooks.store import QUERIES
 
 
 async def test_an_event_reaches_its_restaurants_system_signed(till: Till, receiver: Receiver) -> None:
@@ -135,7 +136,7 @@ async def test_a_failure_is_tried_again_later_and_later_under_the_same_id(
 
 async def test_of_one_order_nothing_overtakes_and_other_orders_go_on(till: Till, receiver: Receiver) -> None:
     restaurant = till.new_id("al-dente")
-    await till.endpoint(receiver, restaurant)
+    endpoint = (await till.endpoint(receiver, restaurant)).about.endpoint_id
     first, second = till.order(restaurant), till.order(restaurant)
 
     def no_to_the_first(request: Request) -> web.StreamResponse:
@@ -146,7 +147,9 @@ async def test_of_one_order_nothing_overtakes_and_other_orders_go_on(till: Till,
     await till.happen(restaurant, 2, second)
     await till.send()
     assert sorted(receiver.ids) == sorted([f"order:{first}:1", f"order:{second}:1", f"order:{second}:2"])
+    assert await till.due(endpoint) == 0, "what waits for the first is not looked at in vain"
     await till.hear(till.event(restaurant, first, 3))  # what comes meanwhile waits, too
+    assert await till.due(endpoint) == 0
     await till.send()
     assert len(receiver.requests) == 3
 
@@ -231,6 +234,17 @@ async def test_several_senders_send_everything_once(till: Till, receiver: Receiv
     assert sorted(receiver.ids) == sorted(wanted)
 
 
+async def test_what_one_sender_is_claiming_another_passes_over(till: Till, receiver: Receiver) -> None:
+    restaurant = till.new_id("al-dente")
+    await till.endpoint(receiver, restaurant)
+    await till.happen(restaurant)
+    (node,) = till.router.nodes
+    async with node.transaction() as connection:
+        claim = QUERIES["claim"], till.clock(), till.clock() + LEASE, 10
+        assert len(await connection.fetch(*claim)) == 1
+        assert await till.sender().claim(node, 10) == []
+
+
 async def test_who_took_too_long_notes_nothing(till: Till, receiver: Receiver) -> None:
     restaurant = till.new_id("al-dente")
     endpoint = (await till.endpoint(receiver, restaurant)).about.endpoint_id
@@ -274,6 +288,23 @@ async def test_an_endpoint_that_fails_is_only_probed_and_recovers(till: Till, re
     await till.send()
     assert {state for state, _ in await till.states(endpoint)} == {"delivered"}
     assert (await till.about(endpoint)).failing_since is None
+
+
+async def test_who_has_repaired_it_and_says_so_is_called_at_once(till: Till, receiver: Receiver) -> None:
+    restaurant = till.new_id("al-dente")
+    endpoint = (await till.endpoint(receiver, restaurant)).about.endpoint_id
+    receiver.answer = says(502)
+    for _ in range(OPEN_AFTER):
+        await till.happen(restaurant)
+    await till.send()
+    receiver.answer = ok
+    (id_,) = await till.happen(restaurant)
+    await till.send()
+    assert id_ not in receiver.ids, "it is left alone"
+    change = c.ChangeWebhook(endpoint_id=endpoint, url=receiver.url, types=["order.*"], enabled=True)
+    assert (await till.service.change(till.context(), change)).failing_since is None
+    await till.send()
+    assert id_ in receiver.ids
 
 
 async def fail_for_days(till: Till, restaurant: str) -> None:
@@ -355,6 +386,7 @@ async def test_what_was_missed_is_replayed_by_id_and_by_time(till: Till, receive
         c.ChangeWebhook(endpoint_id=endpoint, url=receiver.url, types=["order.*"], enabled=False),
     )
     missed = await till.happen(restaurant, 3)
+    assert (await till.rows(endpoint))["queue"] == 0
     await till.send()
     assert receiver.ids == [before]
     await till.service.change(

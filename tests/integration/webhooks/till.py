@@ -147,6 +147,11 @@ class Till:
         """An endpoint as it is."""
         return await self.service.get(self.context(), c.WebhookRef(endpoint_id=endpoint_id))
 
+    async def due(self, endpoint_id: str) -> int:
+        """How much of what waits for an endpoint somebody will look at now."""
+        query = "SELECT 1 FROM webhooks.queue WHERE endpoint_id = $1 AND due_at <= $2"
+        return sum([len(await node.fetch(query, endpoint_id, self.clock())) for node in self.router.nodes])
+
     async def rows(self, endpoint_id: str) -> dict[str, int]:
         """How many rows an endpoint has in each table that is about sending."""
         counts = dict.fromkeys(("deliveries", "queue", "lanes"), 0)
