@@ -1,17 +1,21 @@
 """What the platform owes a customer pays their orders, never more than there is; cash goes back to it."""
 
 import asyncio
+from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 
-from integration.payments.payments_bench import Bench
+from integration.payments.payments_bench import Bench, payment_for
 from tiffin.primitives.errors import Refusal, Unavailable
 from tiffin.rpc import contracts as c
 from tiffin.rpc.context import new_context
 from tiffin.services.payments.consumers import PaymentsConsumer
+from tiffin.services.payments.outcomes import Authorised, Charged, NeverArrived, Voided
 from tiffin.services.payments.service import PaymentsService
+from tiffin.services.payments.through_balance import BalanceMover
 
 TOTAL = 1250
 
@@ -133,6 +137,24 @@ async def test_an_answer_lost_after_the_deed_is_found_out_and_holds_once(bench: 
     assert await bench.accounts_of(order) == {"credit": TOTAL + 100, "held": 0, "customer": TOTAL - 100}
 
 
+@pytest.mark.parametrize("first", ["capture", "void"])
+async def test_a_hold_ends_once_and_the_second_is_told_how(bench: Bench, first: str) -> None:
+    order = bench.order()
+    await bench.owe(order, TOTAL)
+    mover = BalanceMover(bench.ledger, bench.clock)
+    payment = replace(payment_for(order, "a", "balance", at_once=False), method="balance", provider="balance")
+    assert await mover.find(payment) == NeverArrived()
+    for _ in range(2):
+        assert isinstance(await mover.charge(payment), Authorised)
+        assert isinstance(await mover.find(payment), Authorised)
+    ended = Charged if first == "capture" else Voided
+    assert isinstance(await getattr(mover, first)(payment), ended)
+    for ask in (mover.void, mover.capture, mover.find):
+        assert isinstance(await ask(payment), ended)
+    credit = TOTAL if first == "void" else 0
+    assert await bench.accounts_of(order) == {"credit": credit, "held": 0, "customer": 0}
+
+
 async def test_taken_and_let_go_at_once_end_as_one_of_the_two(bench: Bench) -> None:
     for _ in range(10):
         order = bench.order()
@@ -180,6 +202,12 @@ async def test_what_a_provider_does_not_give_back_can_go_to_the_balance(bench: B
         refund = await bench.payments.refund(bench.as_platform(), request)
         assert (refund.state, refund.parts[0].to) == ("succeeded", "balance")
     assert await bench.accounts_of(order) == {"credit": TOTAL, "held": 0, "customer": 0}
+    told = await bench.ledger.entries(bench.as_platform(), c.EntriesOf(order_id=order.id))
+    moved: Counter[str] = Counter()
+    for posting in (posting for entry in told.entries for posting in entry.postings):
+        moved[posting.account] += posting.amount
+    assert moved["provider:clearing:balance"] == 0
+    assert moved["provider:clearing:sandbox"] == -TOTAL, "the provider has it still"
     elsewhere = msgspec.structs.replace(request, key="card")
     with pytest.raises(Refusal, match="idempotency_key_reused"):
         await bench.payments.refund(bench.as_platform(), elsewhere)
