@@ -3,7 +3,7 @@
 from ipaddress import ip_address
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tiffin.primitives.errors import Refusal
@@ -74,6 +74,8 @@ def test_http_is_only_for_platforms_that_allow_networks_of_their_own() -> None:
         check_url("http://10.2.0.1/hook", OFFICE)
 
 
+@settings(max_examples=500, deadline=None)
+@example("0://[]@")
 @given(st.text(max_size=60) | st.text("htps:/@[]%#?.0123456789abcx\\ ", max_size=40).map("https://".__add__))
 def test_whatever_somebody_writes_is_taken_or_refused(text: str) -> None:
     try:

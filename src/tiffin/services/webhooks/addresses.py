@@ -11,6 +11,7 @@ from tiffin.primitives.errors import Refusal
 Network = IPv4Network | IPv6Network
 
 URL_MAX = 1000
+REFUSAL_MAX = 200
 _NAME = re.compile(r"[A-Za-z0-9_.-]+\Z")
 
 _NOT_PUBLIC = tuple(
@@ -74,8 +75,8 @@ def check_url(text: str, allowed: Allowed) -> str:
     try:
         url = URL(text)
         host, port = url.host, url.port
-    except ValueError as error:
-        raise _refused(f"not an address: {error}") from None
+    except (ValueError, LookupError) as error:  # yarl stumbles over https://[]@
+        raise _refused(f"not an address: {error}"[:REFUSAL_MAX]) from None
     if url.scheme not in ("https", "http") or not host or not port:
         raise _refused("an address begins with https:// and has a host")
     if url.scheme == "http" and allowed.is_empty:
