@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from integration.payments.payments_bench import Bench
@@ -80,6 +81,21 @@ async def test_an_order_whose_money_goes_back_because_it_was_let_go_too_late_fal
     assert await bench.statement(order) == [*TAKEN, ("refund", -1250)]
     with pytest.raises(Refusal, match="payment_not_found"):  # for a case: nothing was ever taken
         await bench.refund(order, 1250, "case-1", service)
+
+
+async def test_what_a_case_has_called_off_is_not_given_back_beside_it_whatever_is_heard_late(
+    bench: Bench,
+) -> None:
+    order, service = bench.order(), bench.service(bench.quiet_provider(), at_once=False)
+    payment = await bench.pay(order, service=service)
+    await service.capture_payment(bench.as_platform(), c.PaymentRef(payment_id=payment.id))
+    fallen = bench.desk.put(bench.desk.orders[order.id], "cancelled")
+    data = bench.order_event(fallen, "order.called_off").data
+    bench.desk.events[order.id] = [msgspec.json.decode(data, type=c.OrderEvent)]
+    another = bench.service(bench.quiet_provider(), at_once=False)
+    await bench.consumer_of(another).handle(await bench.events(order))  # authorised, long ago
+    await bench.settle(another)
+    assert await bench.statement(order) == TAKEN, "how much goes back is for the case to say"
 
 
 async def test_an_authorisation_is_taken_before_it_expires(bench: Bench) -> None:

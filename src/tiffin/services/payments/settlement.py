@@ -125,13 +125,13 @@ class Settlement:
         context, order_ref = self._context(trace), c.OrderRef(order_id=str(payment.order_id))
         if payment.amount < payment.total and not await self._is_covered(payment.order_id):
             order = await self._orders.get(context, order_ref)
-            return await self.let_go(payment, trace) if order.state == "cancelled" else payment
+            return await self._after_its_end(payment, trace) if order.state == "cancelled" else payment
         try:
             await self._orders.advance(context, c.AdvanceOrder(order_id=order_ref.order_id, event="paid"))
         except Refusal:
             order = await self._orders.get(context, order_ref)
             if order.state == "cancelled":
-                return await self.let_go(payment, trace)
+                return await self._after_its_end(payment, trace)
             if order.state == "awaiting_payment":
                 raise
         self._told[payment.id] = None
@@ -242,7 +242,20 @@ class Settlement:
     async def _before_it_expires(self, payment: Payment, trace: str) -> None:
         """An authorisation lasts days, an order for later may rest as long: it is taken before it is lost."""
         order = await self._orders.get(self._context(trace), c.OrderRef(order_id=str(payment.order_id)))
-        await self.intend(payment, "void" if order.state == "cancelled" else "capture", trace, "expiring")
+        if order.state == "cancelled":
+            await self._after_its_end(payment, trace)
+        else:
+            await self.intend(payment, "capture", trace, "expiring")
+
+    async def _after_its_end(self, payment: Payment, trace: str) -> Payment:
+        """What becomes of it once its order is cancelled. A case that has called the order off asks for what
+        is to go back itself, and may keep some: all it needs is that the money is taken."""
+        timeline = await self._orders.timeline(
+            self._context(trace), c.OrderRef(order_id=str(payment.order_id))
+        )
+        if any(event.type == "order.called_off" for event in timeline.events):
+            return await self.intend(payment, "capture", trace, "order_called_off")
+        return await self.let_go(payment, trace)
 
     async def _after_no_arrival(self, payment: Payment, trace: str) -> Outcome:
         """Charge after all while the order waits for it (the key makes that safe); else let go."""
