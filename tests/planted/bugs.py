@@ -101,7 +101,7 @@ BUGS: tuple[Bug, ...] = (
             ),
         ),
         _PAYING + "test_paying.py::test_a_hundred_pays_at_once_make_one_charge",
-        r"assert",
+        r"AssertionError",
     ),
     Bug(
         "a charge heard of again, by the webhook after the answer, is given back",
@@ -302,17 +302,17 @@ BUGS: tuple[Bug, ...] = (
         r"DID NOT RAISE|assert",
     ),
     Bug(
-        "any customer pays, and so sees, anybody's order",
+        "whoever sees an order pays it",
         "ours (a predicate forgotten)",
         (
             (
                 PAYMENTS + "service.py",
                 '        if (context.caller.role, context.caller.id) != ("customer", order.customer_id):\n',
-                '        if context.caller.role != "customer":\n',
+                "        if not context.caller.id:\n",
             ),
         ),
         _PAYING + "test_paying.py::test_only_its_customer_pays_an_order",
-        r"DID NOT RAISE|assert",
+        r"was not refused|DID NOT RAISE|assert",
     ),
     Bug(
         "any restaurant sees anybody's case",
@@ -325,7 +325,7 @@ BUGS: tuple[Bug, ...] = (
             ),
         ),
         "tests/integration/reverse/test_cases.py::test_a_case_is_nobody_elses",
-        r"DID NOT RAISE|assert",
+        r"was not refused|DID NOT RAISE|assert",
     ),
     Bug(
         "a party sees another's settlements",
@@ -338,7 +338,7 @@ BUGS: tuple[Bug, ...] = (
             ),
         ),
         _PAYING + "test_settlements.py::test_a_party_sees_its_own_settlements_and_nobody_elses",
-        r"DID NOT RAISE|assert",
+        r"was not refused|DID NOT RAISE|assert",
     ),
     Bug(
         "a signature is not compared",
@@ -488,7 +488,7 @@ BUGS: tuple[Bug, ...] = (
             ),
         ),
         _PAYING + "test_ledger.py::test_the_database_refuses_every_change_of_an_entry",
-        r"DID NOT RAISE",
+        r"did not match|DID NOT RAISE",
     ),
     Bug(
         "a balance counts what was entered before a second time",
@@ -517,14 +517,15 @@ BUGS: tuple[Bug, ...] = (
         r"assert",
     ),
     Bug(
-        "two pollers ask the provider about the same payment",
+        "a poller takes a payment, and leaves it due for the next one",
         "ours",
         (
             (
                 PAYMENTS + "queries.sql",
-                "WHERE shard = ANY($1::smallint[]) AND id = ANY($2::text[]) AND next_check_at <= $3\n"
-                "RETURNING *;\n\n-- name: due_refunds",
-                "WHERE shard = ANY($1::smallint[]) AND id = ANY($2::text[])\nRETURNING *;\n\n-- name: due_refunds",
+                "UPDATE payments.payments SET\n    attempts = attempts + 1,\n    next_check_at = $3::timestamptz\n"
+                "        + ($4::int[])[least(attempts + 1, array_length($4::int[], 1))] * interval '1 second'\n",
+                "UPDATE payments.payments SET\n    attempts = attempts + 1,\n    next_check_at = $3::timestamptz\n"
+                "        + ($4::int[])[1] * interval '0 seconds'\n",
             ),
         ),
         _PAYING + "test_paying.py::test_two_settlers_do_not_take_the_same_payment",
