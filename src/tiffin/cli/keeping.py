@@ -7,7 +7,7 @@ from tiffin.cli.background import every
 from tiffin.cli.clock import utc_now
 from tiffin.cli.config import Config
 from tiffin.cli.parts.part import Part, Work
-from tiffin.events.rabbitmq.relay import Relay
+from tiffin.events.rabbitmq.relay import Relay, forget
 from tiffin.events.retention import keep_days
 from tiffin.storage.node import Node
 
@@ -19,6 +19,8 @@ def keep_log(nodes: Sequence[Node], config: Config) -> Part:
     With a broker, what is in the log goes there."""
 
     async def keep(node: Node) -> bool:
+        if config.events.transport == "log":
+            await forget(node)
         await keep_days(node, config.log_retention_days)
         return False
 
@@ -27,7 +29,7 @@ def keep_log(nodes: Sequence[Node], config: Config) -> Part:
             every(RETENTION_INTERVAL_S, "log.retention", partial(keep, node)) for node in nodes
         ]
         if config.events.transport == "rabbitmq":
-            work += [Relay(node, config.events.url, utc_now).run() for node in nodes]
+            work += [Relay(node, config.events.url, utc_now, utc_now()).run() for node in nodes]
         return work
 
     return Part(None, work)

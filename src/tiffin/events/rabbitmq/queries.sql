@@ -9,6 +9,9 @@ SELECT xid::text::bigint AS xid, position, day - DATE '1970-01-01' AS day
  ORDER BY log.events.xid, position
  LIMIT 1;
 
+-- name: forget
+DELETE FROM log.cursors WHERE consumer = $1;
+
 -- name: lag
 -- Events that a consumer has not handled yet, counted up to $2.
 SELECT count(*) AS events

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 import structlog
@@ -33,6 +34,11 @@ _lag = Gauge("tiffin_relay_lag_events", "Events that are not sent yet, up to 100
 _unrouted = Gauge("tiffin_relay_unrouted", "Events at hand that no queue takes.", ["node"])
 
 
+async def forget(node: Node) -> None:
+    """Nothing is broadcast any more: the log need not keep its days for a relay that does not come."""
+    await node.execute(_QUERIES["forget"], NAME)
+
+
 class _Sending(NamedTuple):
     """An event, and the ids of the two messages it goes out in."""
 
@@ -49,8 +55,9 @@ class Relay(ConsumerRunner):
     order, all that came after it.
     """
 
-    def __init__(self, node: Node, url: str, clock: Clock) -> None:
-        super().__init__(Consumer(NAME, self._relay, GATHER_S), node, clock)
+    def __init__(self, node: Node, url: str, clock: Clock, starts_at: datetime | None = None) -> None:
+        """`starts_at`: what is broadcast first where nothing has been yet; None: all that the log has."""
+        super().__init__(Consumer(NAME, self._relay, GATHER_S, starts_at=starts_at), node, clock)
         self._relayed, self._name = node, node.name
         self._url = url
         self._publisher: Publisher | None = None

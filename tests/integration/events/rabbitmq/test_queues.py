@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -10,9 +11,10 @@ from pamqp import commands
 from prometheus_client import REGISTRY
 
 from event_effects import Id, append_ids, eventually, ids_of
+from manual_clock import ManualClock
 from rabbitmq_broker import Broker
 from rabbitmq_load import PATIENCE_S, Listener, Town
-from rabbitmq_transport import RabbitMqTransport, asking, depth, drop_queue, make_queue, unbind
+from rabbitmq_transport import Process, RabbitMqTransport, asking, depth, drop_queue, make_queue, unbind
 from tiffin.events.consumer import Consumer
 from tiffin.events.event import Event
 from tiffin.events.rabbitmq import inflow, messages, names, runner
@@ -20,6 +22,7 @@ from tiffin.events.rabbitmq.connection import Connection, Content
 from tiffin.events.rabbitmq.messages import BATCHES, EVENTS
 from tiffin.events.rabbitmq.publisher import Publisher
 from tiffin.events.rabbitmq.relay import NAME as RELAY
+from tiffin.events.rabbitmq.relay import Relay, forget
 from tiffin.events.rabbitmq.wire import Message
 from tiffin.events.runner import backlog
 
@@ -237,3 +240,23 @@ async def _sent(carrying: RabbitMqTransport) -> bool:
 
 async def _has(connection: Connection, queue: str, messages_there: int) -> bool:
     return await depth(connection, queue) == messages_there
+
+
+async def test_a_relay_that_comes_no_more_does_not_keep_the_logs_days(carrying: RabbitMqTransport) -> None:
+    async with carrying.relaying():
+        await append_ids(carrying.node, [("1", 1)])
+        async with asking(carrying.url) as connection:
+            queue = f"test.{uuid4().hex[:6]}"
+            await make_queue(connection, queue, [(EVENTS, "#")])
+            await eventually(lambda: _sent(carrying))
+            await drop_queue(connection, queue)
+    await forget(carrying.node)
+    assert await carrying.node.fetchrow("SELECT FROM log.cursors WHERE consumer = $1", RELAY) is None
+
+
+async def test_a_relay_begins_where_it_is_told_to(carrying: RabbitMqTransport, clock: ManualClock) -> None:
+    await append_ids(carrying.node, [("before", 1)])
+    later = datetime.now(UTC) + timedelta(days=1)
+    process = Process(Relay(carrying.node, carrying.url, clock, starts_at=later))
+    await eventually(lambda: _sent(carrying))
+    await process.kill()
