@@ -105,8 +105,8 @@ class Drain:
             await reader.connection.close()
 
     async def _once(self) -> bool:
-        heard = [await reader.read_all() for reader in self._readers]
         moved = [await self._process.sweep(), await self._process.settle(), await self._process.work()]
+        heard = [await reader.read_all() for reader in self._readers]  # what the loops have just done, too
         return any(heard) or any(moved)
 
     async def _read_until(self, ends: asyncio.Event) -> None:
