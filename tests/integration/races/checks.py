@@ -10,7 +10,7 @@ import msgspec
 from integration.races.scene import TOTAL, Scene
 from tiffin.rpc import contracts as c
 from tiffin.services.orders.states import EDGES as ORDER_EDGES
-from tiffin.services.payments.states import BEGINNINGS
+from tiffin.services.payments.states import BEGINNINGS, CLAIMING
 from tiffin.services.payments.states import EDGES as PAYMENT_EDGES
 from tiffin.services.reverse.case import Case, details_of
 from tiffin.services.reverse.states import EDGES as CASE_EDGES
@@ -100,6 +100,7 @@ def _payments(scene: Scene, known: Facts) -> list[str]:
             wrong.append(f"{row['id']}: {row['refunded']} back of {row['captured']} taken of {row['amount']}")
         wrong += _payment_walk(row, known.events[row["id"]])
         wrong += _apart(row, known) if row["method"] == "card" else []
+    wrong += _covered(known)
     kept = sum(row["captured"] - row["refunded"] for row in known.payments)
     if kept > TOTAL:
         wrong.append(f"{kept} kept of {TOTAL}")
@@ -117,6 +118,25 @@ def _apart(row: Any, known: Facts) -> list[str]:
         return []
     ours = f"{row['captured']} taken, {row['refunded']} back, {owed} of it owed"
     return [f"{row['id']}: {ours}; the provider says {charged}, {back}"]
+
+
+def _covered(known: Facts) -> list[str]:
+    """At no moment payments cover more than the order costs, also of one that has fallen since."""
+    states: dict[str, str] = {}
+    amounts = {row["id"]: row["amount"] for row in known.payments if row["method"] != "cash"}
+    events = [event for id_ in amounts for event in known.events[id_]]
+    for event in sorted(events, key=lambda each: each["position"]):
+        id_, type_ = event["key"], event["type"]
+        state = states.get(id_)
+        if type_ == "payment.refund_started" and state != "succeeded":
+            states[id_] = "surplus"
+        elif state != "surplus":
+            to = {edge.to for edge in PAYMENT_EDGES if (edge.state, edge.event) == (state, type_)}
+            states[id_] = to.pop() if to else BEGINNINGS.get(type_, "unknown")
+        covered = sum(amounts[each] for each, stands in states.items() if stands in CLAIMING)
+        if covered > TOTAL:
+            return [f"payments cover {covered} of {TOTAL}"]
+    return []
 
 
 def _payment_walk(row: Any, events: Sequence[Any]) -> list[str]:
