@@ -169,7 +169,7 @@ class Stage:
         died: tuple[Task, Crash] | None = None
         for name, crash in crashes:
             task = await self._task(name)
-            if died is not None and _at_start(crash):
+            if died is not None and _at_start(crash.site):
                 self._judge(*died, await self.victims.run(Job(recover=died[0])))
                 died = None
             told = await self.victims.run(Job(recover=died and died[0], go=task, crash=crash))
@@ -208,6 +208,8 @@ class Stage:
             for number, (site, when) in enumerate(passed, 1):
                 times[site, when] += 1
                 hit = died_at(passed[:number][-2:])
+                if not _at_start(site):  # who goes on from another's crash has passed its start before
+                    hit = [passage for passage in hit if not _at_start(passage[0])]
                 for passage in hit:
                     places.setdefault(passage, []).append((way, Crash(site, when, times[site, when]), hit))
         return places
@@ -267,9 +269,9 @@ class Stage:
             ]
 
 
-def _at_start(crash: Crash) -> bool:
+def _at_start(site: str) -> bool:
     """What a process does only once, before anything else."""
-    return crash.site.startswith(("log.lead", "log.cursor", "log.forgettable"))
+    return site.startswith(("log.lead", "log.cursor", "log.forgettable"))
 
 
 async def _last_position(node: Node) -> tuple[int, int]:

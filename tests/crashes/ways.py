@@ -5,7 +5,7 @@ Together they pass every site; `test_every_site_is_on_some_way` says which is no
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from crashes.world import DAY_S, MINUTE_S, World
 from tiffin.primitives.errors import Refusal, Unavailable
@@ -54,9 +54,8 @@ async def paid_in_two(w: World) -> None:
     await w.bring_to("completed")
     await w.hear()
     await w.settle()
-    await given_back(w, 2000, "both")
+    await given_back(w, 2000)
     await w.hear()
-    await w.payments.list_payments(await w.as_customer(), c.PaymentsOf(order_id=w.order_id))
 
 
 async def unanswered(w: World) -> None:
@@ -80,9 +79,11 @@ async def capture_unanswered(w: World) -> None:
 
 async def refund_unanswered(w: World) -> None:
     await w.pay("tok_lost_refund_reply")
-    await given_back(w, 700, "some")
-    await w.settle()
     await w.bring_to("completed")
+    await w.hear()
+    await given_back(w, 700)
+    await w.settle()
+    await w.work()
     await w.hear()
 
 
@@ -122,8 +123,9 @@ async def by_hand(w: World) -> None:
     if payment is not None:
         await w.payments.capture_payment(w.as_("operator"), ref)
     await w.bring_to("completed")
-    refund = await given_back(w, 600, "by_hand")
-    await w.payments.find_refund(w.as_("operator"), c.RefundRef(refund_id=refund.id))
+    refund = await given_back(w, 600)
+    if refund is not None:
+        await w.payments.find_refund(w.as_("operator"), c.RefundRef(refund_id=refund.id))
     await w.hear()
 
 
@@ -156,12 +158,14 @@ async def told_by_notice(w: World) -> None:
 
 async def refund_told_by_notice(w: World) -> None:
     payment = await w.pay("tok_slow_refund")
-    refund = await given_back(w, 800, "slow")
-    if payment is not None:
+    await w.bring_to("completed")
+    await w.hear()
+    refund = await given_back(w, 800)
+    if payment is not None and refund is not None:
         for _ in range(2):
             await w.notice(payment, refund)
     await w.settle()
-    await w.bring_to("completed")
+    await w.work()
     await w.hear()
 
 
@@ -190,9 +194,10 @@ async def balance_let_go(w: World) -> None:
 
 
 async def back_to_balance(w: World) -> None:
-    await w.pay()
-    await given_back(w, 300, "goodwill", "balance")
+    """Cash that goes back is owed to the customer."""
     await w.bring_to("completed")
+    await w.hear()
+    await given_back(w, 300)
     await w.hear()
 
 
@@ -343,28 +348,23 @@ async def paid_and_completed(w: World, source: str = "tok_ok") -> None:
     await w.hear()
 
 
-async def given_back(w: World, amount: int, key: str, to: Literal["balance"] | None = None) -> c.Refund:
-    """Some of the money goes back, at the platform's cost."""
-    refund = await w.refund(amount, key, to)
-    await borne(w, f"customer:{(await w.order()).customer_id}", amount, key)
-    return refund
+async def given_back(w: World, amount: int) -> c.Refund | None:
+    """An operator decides that some of the money goes back. None: none is on its way yet."""
+    await w.open_case("operator_decision", "operator", amount=c.Money(amount=amount, currency="COP"))
+    listed = await w.payments.list_payments(w.as_("operator"), c.PaymentsOf(order_id=w.order_id))
+    return listed.refunds[-1] if listed.refunds else None
 
 
 async def owed(w: World) -> None:
     """The customer is owed as much as the order costs."""
     lose, w.seam.lose = w.seam.lose, None  # what is to be lost comes later
-    await borne(w, f"credit:{(await w.order()).customer_id}", TOTAL, "owed")
-    w.seam.lose = lose
-
-
-async def borne(w: World, account: str, amount: int, fact: str) -> None:
-    """The platform bears it."""
     postings = [
-        c.Posting(account=account, amount=amount),
-        c.Posting(account="platform:cost:compensation", amount=-amount),
+        c.Posting(account=f"credit:{(await w.order()).customer_id}", amount=TOTAL),
+        c.Posting(account="platform:cost:compensation", amount=-TOTAL),
     ]
-    request = c.EnterEntry(order_id=w.order_id, fact=fact, currency="COP", postings=postings)
+    request = c.EnterEntry(order_id=w.order_id, fact="goodwill", currency="COP", postings=postings)
     await w.ledger.enter(w.as_("operator"), request)
+    w.seam.lose = lose
 
 
 async def answered(w: World, case: c.Case, event: str, role: str) -> None:
@@ -409,7 +409,7 @@ WAYS: dict[str, Way] = {
     "from the balance": Way(from_balance, ()),
     "from the balance, let go": Way(balance_let_go, ()),
     "from the balance, unanswered": Way(from_balance, (), loses="ledger.enter"),
-    "given back to the balance": Way(back_to_balance, at_once=True),
+    "given back to the balance": Way(back_to_balance, (), "cash"),
     "fell, and the provider refuses": Way(fell_refused),
     "connection lost at the start": Way(connection_lost, loses="payments.start"),
     "connection lost at a change": Way(connection_lost, loses="payments.change"),

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import aiohttp
@@ -198,15 +198,6 @@ class World:
             return None
         self.acknowledged("payment", payment.id)
         return payment
-
-    async def refund(self, amount: int, key: str, to: Literal["balance"] | None = None) -> c.Refund:
-        """Some of the money goes back."""
-        request = c.RefundPayment(
-            order_id=self.order_id, amount=c.Money(amount=amount, currency="COP"), key=key, to=to
-        )
-        refund = await self.payments.refund(self.as_("system", "reverse"), request)
-        self.acknowledged("refund", refund.id)
-        return refund
 
     async def open_case(self, kind: str, role: Role, key: str = "case", **asked: Any) -> c.Case:
         """Somebody opens a case."""

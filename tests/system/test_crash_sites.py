@@ -60,7 +60,6 @@ async def test_a_process_killed_at_any_site_leaves_nothing_that_is_not_brought_i
 @pytest.mark.timeout(7200)
 async def test_a_process_killed_at_every_site_twenty_times(stage: Stage) -> None:
     await die(stage, HITS, SEED)
-    print(stage.table())
 
 
 async def die(stage: Stage, hits: int, seed: int) -> None:
@@ -71,7 +70,8 @@ async def die(stage: Stage, hits: int, seed: int) -> None:
         if not planned:
             break
         await stage.crash(planned)
+    print(stage.table())
     assert stage.failures == []
-    assert {passage: stage.hits[passage] for passage in wanted if stage.hits[passage] < hits} == {}
     report = await stage.audit()
     assert report.differences == []
+    assert {passage: stage.hits[passage] for passage in wanted if stage.hits[passage] < hits} == {}
