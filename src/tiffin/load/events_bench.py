@@ -1,8 +1,8 @@
 """What an event costs from the log to its effect, by each transport.
 
 Three stages, each on what the one before has left. Publishing: the relay alone, everything in the log and
-none of it sent; an event counts when the broker has confirmed it. Consuming: one consumer, all of it there and
-none of it handled; an event counts when its effect and its mark are committed. Lag: at half of what both
+none of it sent; an event counts when the broker has confirmed it. Consuming: one consumer, all of it there,
+none handled; an event counts when its effect and its mark are committed. Lag: at half of what both
 together could do, from the event's moment to its effect. CPU is from /proc: this process (relay, consumer),
 PostgreSQL, the broker.
 """
