@@ -29,6 +29,7 @@ FAST_SETTINGS = {
     "shared_buffers": "128MB",
     "max_wal_size": "256MB",
     "autovacuum_naptime": "10s",
+    "max_connections": "600",  # several platforms at a time, of each worker
 }
 """Nothing of a test run outlives it. Where durability itself is tested a server of its own is started."""
 

@@ -36,11 +36,11 @@ SEED = int(os.environ.get("TIFFIN_TEST_SEED", "7"))
 @pytest.fixture(scope="module")
 async def pair(server: EmbeddedServer) -> AsyncIterator[Router]:
     """Two nodes that no other test writes to."""
-    nodes = await databases.open_platform(server, ["left", "right"])
+    nodes = await databases.open_platform(server, ["truth", "copy"])
     yield await Router.open(nodes)
     for node in nodes:
         await node.close()
-    await databases.drop_platform(server, ["left", "right"])
+    await databases.drop_platform(server, ["truth", "copy"])
 
 
 @asynccontextmanager

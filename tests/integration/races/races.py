@@ -43,7 +43,7 @@ from unit.restaurants.samples import ALWAYS, item
 
 SECRET = b"between town and provider"
 CUSTOMERS, RESTAURANTS = 16, 4
-AT_ONCE_MAX = 100
+AT_ONCE_MAX = 50
 REST_AFTER = 600
 TIMEOUT_S = 60.0
 RETRIES_S = (0.1, 0.5, 1.0, 5.0, 5.0, 5.0)
