@@ -13,8 +13,9 @@ from uuid import uuid4
 import pytest
 
 import databases
+from debian_package import Missing, is_ci
 from manual_clock import ManualClock
-from rabbitmq_broker import Broker, Missing
+from rabbitmq_broker import Broker
 from tiffin.sharding.router import Router
 from tiffin.sharding.topology import read_topology
 from tiffin.storage.embedded import EmbeddedServer
@@ -87,7 +88,7 @@ def broker() -> Iterator[Broker]:
     try:
         broker = Broker(Path(os.environ[databases.DIRECTORY]) / f"rabbitmq-{uuid4().hex[:6]}")
     except Missing as missing:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(str(missing))
+        (pytest.fail if is_ci() else pytest.skip)(str(missing))
     yield broker
     broker.remove()
 

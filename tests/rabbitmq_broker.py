@@ -12,41 +12,21 @@ from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
+from debian_package import make_sure_of
+
 PROGRAMS = Path("/usr/lib/rabbitmq/bin")
 """Of Debian's package. The programs on the path insist on the system's own node."""
 START_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 60
 ATTEMPTS_MAX = 5
-_POLICY = Path("/usr/sbin/policy-rc.d")
-
-
-class Missing(Exception):
-    """There is no RabbitMQ on this machine, and it was not to be installed; the message says what to do."""
 
 
 def find_programs() -> None:
-    """Make sure that RabbitMQ is there. Root installs it in CI, and where TIFFIN_TEST_INSTALL=1 says so."""
-    if (PROGRAMS / "rabbitmq-server").exists() and shutil.which("epmd"):
-        return
-    wanted = os.environ.get("CI") == "true" or os.environ.get("TIFFIN_TEST_INSTALL") == "1"
-    if not (wanted and os.geteuid() == 0 and shutil.which("apt-get")):
-        raise Missing(
-            "RabbitMQ is not installed: apt-get install rabbitmq-server,"
-            " or let the tests do it: as root, TIFFIN_TEST_INSTALL=1 make test"
-        )
-    unguarded = not _POLICY.exists()
-    if unguarded:  # the package would start a node of the system's
-        _POLICY.write_text("#!/bin/sh\nexit 101\n")
-        _POLICY.chmod(0o755)
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    try:
-        for command in (["update"], ["install", "--yes", "--no-install-recommends", "rabbitmq-server"]):
-            subprocess.run(
-                ["apt-get", "--quiet", *command], env=environment, check=True, stdout=subprocess.DEVNULL
-            )
-    finally:
-        if unguarded:
-            _POLICY.unlink()
+    """Make sure that RabbitMQ is there; `Missing` if it is not to be had."""
+    make_sure_of(
+        "rabbitmq-server",
+        lambda: (PROGRAMS / "rabbitmq-server").exists() and shutil.which("epmd") is not None,
+    )
 
 
 class Broker:

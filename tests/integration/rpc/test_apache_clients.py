@@ -15,6 +15,7 @@ import pytest
 import structlog
 
 import apache_client
+from debian_package import Missing, is_ci, make_sure_of
 from rpc_peers import Peers, serving
 from rpc_values import example, past_a_limit
 from tiffin.primitives.errors import Refusal, Unavailable
@@ -30,19 +31,12 @@ Ask = Callable[..., Awaitable[list[dict[str, Any]]]]
 
 
 def compiler() -> str:
-    """The Apache Thrift compiler. In CI it is installed if it can be, and fails if it cannot."""
-    if found := shutil.which("thrift"):
-        return found
-    in_ci = os.environ.get("CI") == "true"
-    if in_ci and os.geteuid() == 0 and shutil.which("apt-get"):
-        for command in (["apt-get", "update"], ["apt-get", "install", "-y", "thrift-compiler"]):
-            subprocess.run(command, check=False, capture_output=True)
-        if found := shutil.which("thrift"):
-            return found
-    missing = "the Apache Thrift compiler is missing (Debian and Ubuntu: apt install thrift-compiler)"
-    if in_ci:
-        pytest.fail(missing)
-    pytest.skip(missing)
+    """The Apache Thrift compiler."""
+    try:
+        make_sure_of("thrift-compiler", lambda: shutil.which("thrift") is not None)
+    except Missing as missing:
+        (pytest.fail if is_ci() else pytest.skip)(str(missing))
+    return shutil.which("thrift") or ""
 
 
 @pytest.fixture(scope="session")
