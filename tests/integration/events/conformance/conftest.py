@@ -7,9 +7,13 @@ import pytest
 from event_transports import LogTransport, Transport
 from manual_clock import ManualClock
 from rabbitmq_broker import Broker
-from rabbitmq_transport import RabbitMqTransport, be_impatient
+from rabbitmq_transport import RabbitMqTransport, asking, be_impatient, drop_queue, make_queue
 from tiffin.events import delivery, runner
+from tiffin.events.rabbitmq.messages import EVENTS
+from tiffin.events.rabbitmq.names import EVERYTHING
 from tiffin.storage.node import Node
+
+SOMEBODY = "somebody"
 
 
 @pytest.fixture(params=["log", "rabbitmq", "rabbitmq-batches"])
@@ -22,9 +26,13 @@ async def transport(
         return
     broker: Broker = request.getfixturevalue("broker")
     carrying = RabbitMqTransport(request.param, log, clock, broker.url())
+    async with asking(broker.url()) as connection:  # as everywhere: for each event there is somebody
+        await make_queue(connection, SOMEBODY, [(EVENTS, EVERYTHING)])
     async with carrying.relaying():
         yield carrying
     await carrying.forget(broker.url())
+    async with asking(broker.url()) as connection:
+        await drop_queue(connection, SOMEBODY)
 
 
 @pytest.fixture(autouse=True)
