@@ -28,7 +28,7 @@ from tiffin.sharding.slots import shard_of
 from tiffin.storage.embedded import EmbeddedServer
 from tiffin.storage.node import Node
 
-NAMES = ["east", "west"]
+NAMES = ["origin", "goal"]
 CUSTOMERS = 2
 WITHIN_S = 60.0
 
@@ -51,16 +51,16 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Town(Marketplace):
-    """A restaurant and some customers, all of them on the node `east`."""
+    """A restaurant and some customers, all of them on the node `origin`."""
 
     customers: list[str]
 
     @property
     def leg(self) -> Leg:
-        """From east to west, with everybody."""
+        """From origin to goal, with everybody."""
         return Leg(
-            "east",
-            "west",
+            "origin",
+            "goal",
             {
                 "customer": sorted({shard_of(customer) for customer in self.customers}),
                 "restaurant": [shard_of(self.restaurant)],
@@ -215,7 +215,7 @@ async def test_a_finished_move_leaves_nothing_where_the_shards_were(town: Town, 
     (order_id, *_) = load.accepted
     async with copying(town.router, town.clock):  # and home again, history and all
         leg = town.leg
-        move = await mover.copy(await mover.begin(Leg("west", "east", leg.shards)))
+        move = await mover.copy(await mover.begin(Leg("goal", "origin", leg.shards)))
         await mover.finish(await mover.hand_over(move))
     await all_is_there(town, [order_id])
     await is_clean(town)
@@ -350,7 +350,7 @@ async def test_who_asks_while_a_mover_is_dead_is_told_that_the_shard_is_away_not
     order = await town.bring_to("preparing")
     move = await mover.copy(await mover.begin(town.leg))
     shard = shard_of(town.customer)
-    await nodes[0].execute(switching.QUERIES["begin_switch"], "customer", shard, "east")
+    await nodes[0].execute(switching.QUERIES["begin_switch"], "customer", shard, "origin")
     async with nodes[0].transaction() as connection:
         await switching.tables.take_out(
             connection, await switching.tables.sharded(nodes[0], "customer"), shard
@@ -372,17 +372,17 @@ async def test_a_router_that_has_taken_a_topology_in_the_middle_of_a_switch_wait
     directory, place = nodes[0], town.leg.shards["customer"][0]
     router = await Router.open(nodes)
     asked_in = router.epoch
-    await directory.execute(switching.QUERIES["begin_switch"], "customer", place, "east")
+    await directory.execute(switching.QUERIES["begin_switch"], "customer", place, "origin")
     elsewhere = (place + 1) % 60
     assert await router.changed(asked_in, ("customer", elsewhere))
     waiting = asyncio.create_task(router.changed(asked_in, ("customer", place)))
     done, _ = await asyncio.wait([waiting], timeout=0.1)
     assert not done
-    await directory.execute(switching.QUERIES["end_switch"], "customer", place, "west")
+    await directory.execute(switching.QUERIES["end_switch"], "customer", place, "goal")
     assert await waiting
     assert router.node("customer", place) is nodes[1]
-    await directory.execute(switching.QUERIES["begin_switch"], "customer", place, "west")
-    await directory.execute(switching.QUERIES["end_switch"], "customer", place, "east")
+    await directory.execute(switching.QUERIES["begin_switch"], "customer", place, "goal")
+    await directory.execute(switching.QUERIES["end_switch"], "customer", place, "origin")
 
 
 async def test_one_moves_at_a_time(town: Town, nodes: list[Node]) -> None:
