@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from tiffin.audit.report import Check, Progress, Report
+from tiffin.events.progress import QUERIES as PROGRESS
 from tiffin.sharding.router import Router
 from tiffin.sharding.slots import Dimension
 from tiffin.storage.node import Connection, Node
@@ -76,10 +77,10 @@ class Desk:
         """Wait until consumers have handled all that the logs hold now. False: not in the time there is."""
         for node in self.router.nodes:
             connection = self.connections[node.name]
-            end = await connection.fetchrow(QUERIES["log_end"])
+            end = await connection.fetchrow(PROGRESS["last"])
             if end is None:
                 continue
-            while await connection.fetchval(QUERIES["is_behind"], consumers, end["xid"], end["position"]):
+            while await connection.fetchval(PROGRESS["is_behind"], consumers, end["xid"], end["position"]):
                 if not await self.pause():
                     return False
         return True

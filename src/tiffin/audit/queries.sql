@@ -11,23 +11,6 @@ SELECT shard, id, o.due_at AS ordered, d.due_at AS swept
   FULL JOIN orders.deadlines d USING (shard, id, due_at)
  WHERE o.due_at IS NULL OR d.due_at IS NULL;
 
--- name: log_end
--- The last event that is committed now.
-SELECT xid::text AS xid, position FROM log.events ORDER BY log.events.xid DESC, position DESC LIMIT 1;
-
--- name: is_behind
--- Whether one of these consumers has not handled every event up to (xid, position). One that has never run
--- has handled none.
-SELECT EXISTS (
-    SELECT FROM unnest($1::text[]) AS wanted (consumer)
-      LEFT JOIN log.cursors c USING (consumer)
-     CROSS JOIN LATERAL (
-           SELECT FROM log.events e
-            WHERE (e.xid, e.position) > (coalesce(c.xid, '0'), coalesce(c.position, 0))
-              AND (e.xid, e.position) <= ($2::text::xid8, $3::bigint)
-              AND e.day >= coalesce(c.day - 1, '-infinity')
-            LIMIT 1) AS unhandled);
-
 -- name: orders_after
 -- A page of a shard's orders. The fingerprint is of every column but the shard.
 SELECT id, customer_id, restaurant_id, version,

@@ -7,12 +7,12 @@ from tiffin.storage.queries import load_queries
 
 LOOK_INTERVAL_S = 0.02
 
-_QUERIES = load_queries("tiffin.events", "progress.sql")
+QUERIES = load_queries("tiffin.events", "progress.sql")
 
 
 async def has_caught_up(node: Node, consumer: str, within_s: float) -> bool:
     """Wait until the consumer has handled all that is in the log now. False: it has not in that time."""
-    last = await node.fetchrow(_QUERIES["last"])
+    last = await node.fetchrow(QUERIES["last"])
     if last is None:
         return True
     try:
@@ -25,6 +25,6 @@ async def has_caught_up(node: Node, consumer: str, within_s: float) -> bool:
 
 
 async def _is_behind(node: Node, consumer: str, xid: str, position: int) -> bool:
-    row = await node.fetchrow(_QUERIES["is_behind"], consumer, xid, position)
+    row = await node.fetchrow(QUERIES["is_behind"], [consumer], xid, position)
     assert row is not None
     return row[0]

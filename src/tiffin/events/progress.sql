@@ -3,9 +3,10 @@
 SELECT xid::text AS xid, position FROM log.events ORDER BY log.events.xid DESC, position DESC LIMIT 1;
 
 -- name: is_behind
--- Whether a consumer has not handled every event up to (xid, position). One that has never run has handled none.
+-- Whether one of these consumers has not handled every event up to (xid, position). One that has never run has
+-- handled none.
 SELECT EXISTS (
-    SELECT FROM (VALUES ($1::text)) AS wanted (consumer)
+    SELECT FROM unnest($1::text[]) AS wanted (consumer)
       LEFT JOIN log.cursors c USING (consumer)
      CROSS JOIN LATERAL (
            SELECT FROM log.events e
