@@ -97,10 +97,10 @@ async def look(router: Router, clock: ManualClock) -> Findings:
 
 
 async def plant(router: Router, rng: random.Random, orders: Sequence[Moved], share: int) -> dict[Place, str]:
-    """Spoil copies, a fifth of `share` each in a way of its own, two fifths by taking them away."""
+    """Spoil `share` copies: half of them by taking them away, the others each in one of three ways."""
     chosen = rng.sample(list(orders), share)
     planted: dict[Place, str] = {}
-    ways = ["missing", "missing", "elsewhere", "newer", "same version"]
+    ways = ["missing"] * 8 + ["elsewhere"] * 2 + ["newer"] * 3 + ["same version"] * 3
     for number, moved in enumerate(chosen):
         id_, shard, way = moved.row.id, restaurant_shard(moved.row.id), ways[number % len(ways)]
         at = "shard = $1 AND id = $2"
