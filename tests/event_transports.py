@@ -1,14 +1,18 @@
 """What carries events from a node's log to a consumer, as the tests of every transport see it."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
+from event_effects import Id, append_ids, eventually
 from tiffin.events.consumer import Consumer
 from tiffin.events.runner import ConsumerRunner, backlog
 from tiffin.primitives.clock import Clock
 from tiffin.storage.node import Node
+
+PIECE = 5_000
+"""Events under way at a time: fewer than any transport has room for."""
 
 
 class Running(Protocol):
@@ -34,6 +38,18 @@ class Transport(Protocol):
     async def is_drained(self, consumer: Consumer) -> bool:
         """Whether everything that the log holds has been acknowledged by the consumer."""
         ...
+
+    async def is_carrying(self, consumer: Consumer) -> bool:
+        """Whether what happens from now on reaches the consumer by this transport, catching up is over."""
+        ...
+
+
+async def carry(transport: Transport, consumer: Consumer, ids: Sequence[Id], patience_s: float) -> None:
+    """Have all these happen, and wait until the consumer at work has had them, by the transport."""
+    await eventually(lambda: transport.is_carrying(consumer), patience_s)
+    for start in range(0, len(ids), PIECE):
+        await append_ids(transport.node, ids[start : start + PIECE])
+        await eventually(lambda: transport.is_drained(consumer), patience_s)
 
 
 class _RunningTask:
@@ -74,3 +90,6 @@ class LogTransport:
 
     async def is_drained(self, consumer: Consumer) -> bool:
         return await backlog(self.node, consumer.name) == 0
+
+    async def is_carrying(self, consumer: Consumer) -> bool:
+        return True

@@ -44,6 +44,7 @@ class RabbitMqTransport:
         self.url = url
         self._clock = clock
         self._consumers: dict[str, Consumer] = {}
+        self._runners: dict[str, BrokerRunner] = {}
 
     @asynccontextmanager
     async def relaying(self, url: str | None = None) -> AsyncGenerator[Process]:
@@ -59,7 +60,9 @@ class RabbitMqTransport:
         """One process with this consumer."""
         consumer = self.carried(consumer)
         self._consumers[consumer.name] = consumer
-        running = Process(BrokerRunner(consumer, [self.node], self.url, self._clock))
+        runner = BrokerRunner(consumer, [self.node], self.url, self._clock)
+        self._runners[consumer.name] = runner
+        running = Process(runner)
         try:
             yield running
         finally:
@@ -71,6 +74,9 @@ class RabbitMqTransport:
 
     async def is_drained(self, consumer: Consumer) -> bool:
         return await backlog(self.node, consumer.name) == 0
+
+    async def is_carrying(self, consumer: Consumer) -> bool:
+        return self._runners[consumer.name].listening
 
     async def forget(self, url: str) -> None:
         """Take the consumers' queues away, so that no later test finds its events taken by them."""

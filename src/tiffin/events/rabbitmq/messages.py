@@ -7,13 +7,14 @@ has missed something.
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
 import msgspec
 
 from tiffin.events.event import Event, Stream
+from tiffin.events.rabbitmq import wire
 from tiffin.events.rabbitmq.connection import Content
 from tiffin.events.rabbitmq.wire import Message
 from tiffin.events.reader import Cursor
@@ -126,10 +127,9 @@ def batch(node: str, events: Sequence[Event], previous: Place) -> Message:
 def arrival(content: Content) -> Arrival:
     """What a delivered message has brought. Whatever is wrong with it is a `ValueError`."""
     try:
-        properties = content.properties
-        headers = cast("dict[str, Any]", properties.headers)
+        content_type, headers = _read(content)
         previous = Place.parse(headers[_PREVIOUS])
-        if properties.content_type == _BATCH_JSON:
+        if content_type == _BATCH_JSON:
             events = [_of_batch(event) for event in _batch_decoder.decode(content.body)]
             if not events:
                 raise ValueError("an empty batch")
@@ -144,7 +144,16 @@ def _id(event: Event) -> str:
     return f"{event.stream}/{event.key}/{event.version}"
 
 
-def _of_headers(headers: dict[str, Any], body: bytes) -> Event:
+def _read(content: Content) -> tuple[str | None, Mapping[str, Any]]:
+    """Content type and headers."""
+    properties = wire.text_headers(content.header)
+    if properties is not None:
+        return properties
+    others = content.properties  # redelivered: the broker has put a number to the headers
+    return others.content_type, cast("dict[str, Any]", others.headers)
+
+
+def _of_headers(headers: Mapping[str, Any], body: bytes) -> Event:
     xid, position = Place.parse(headers["cloudEvents:place"])
     return Event(
         xid, position, int(headers["cloudEvents:day"]), headers["cloudEvents:dimension"],

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from event_effects import Effects, Id, append_ids, consumer_of, eventually, order_ids
-from event_transports import Transport
+from event_transports import Transport, carry
 from log_bench import append
 from manual_clock import ManualClock
 from tiffin.events import triage
@@ -54,9 +54,8 @@ async def poison_among(transport: Transport, poison: int, events: int, patience_
     ids = order_ids(events // 4, 4)
     effects.poison = set(Random(poison).sample(ids, poison))
     consumer = consumer_of(effects, NAME)
-    await append_ids(transport.node, ids)
     async with transport.consuming(consumer):
-        await eventually(lambda: transport.is_drained(consumer), patience_s)
+        await carry(transport, consumer, ids, patience_s)
         assert await letter_ids(transport) == sorted(effects.poison)
         assert sorted(await effects.ids()) == sorted(set(ids) - effects.poison)
         effects.poison = set()

@@ -11,6 +11,7 @@ from tiffin.events.rabbitmq.wire import Message
 
 FRAME_BYTES_MAX = 4096
 short = st.text(max_size=60)
+shorter = st.text(max_size=30)
 
 
 @given(
@@ -42,6 +43,39 @@ def test_a_message_is_what_the_library_reads(message: Message) -> None:
     assert properties.headers == dict(message.headers)
     parts = [part.value for part in bodies if isinstance(part, body.ContentBody)]
     assert b"".join(part for part in parts if part) == message.body
+
+
+values = st.one_of(short, st.integers(-(2**31), 2**31 - 1), st.booleans())
+
+
+maybe = st.none() | st.text(min_size=1, max_size=60)
+
+
+@given(maybe, maybe, st.none() | st.dictionaries(shorter, values), maybe)
+def test_headers_are_read_as_the_library_reads_them_or_left_to_it(
+    kind: str | None, encoding: str | None, headers: dict[str, object] | None, id_: str | None
+) -> None:
+    properties = commands.Basic.Properties(
+        content_type=kind, content_encoding=encoding, headers=headers, message_id=id_, delivery_mode=2
+    )
+    payload = marshal(header.ContentHeader(body_size=7, properties=properties), 1)[7:-1]
+    read = wire.text_headers(payload)
+    is_ours = kind is not None and encoding is None and headers is not None
+    if is_ours and all(isinstance(value, str) for value in headers.values()):
+        assert read == (kind, headers)
+    else:
+        assert read is None
+
+
+def test_headers_that_are_cut_short_are_an_error() -> None:
+    message = Message("", "", "1", "text/plain", [("one", "first"), ("two", "second")], b"")
+    (_, content) = wire.frames(bytearray(wire.publish(message, FRAME_BYTES_MAX)))
+    whole = wire.text_headers(content.payload)
+    end = content.payload.index(b"second") + len(b"second")
+    for length in range(14, end):
+        with pytest.raises((ValueError, IndexError)):
+            wire.text_headers(content.payload[:length])
+    assert wire.text_headers(content.payload[:end]) == whole
 
 
 @given(st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=5), st.integers(1, 50))
