@@ -103,6 +103,8 @@ def _wanted(order: MoneyOrder, policies: Policies) -> dict[str, Entry | None]:
     """What delivery and completion of the order make; None where it is not so far, or nothing moves."""
     terms, state = order.terms, order.state
     wanted: dict[str, Entry | None] = {"cash_collected": None, "completed": None}
+    if terms.payment_method == "elsewhere":  # another system's books have it
+        return wanted
     try:
         if state == "completed":
             policy = policies.at(from_text(terms.placed_at))

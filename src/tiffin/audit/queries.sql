@@ -80,7 +80,10 @@ SELECT 'grant of ' || role || ' ' || subject, person_id, NULL
   FROM users.grants WHERE shard = $1
 UNION ALL
 SELECT 'erasure of ' || person_id, person_id, NULL
-  FROM users.erasures WHERE shard = $1;
+  FROM users.erasures WHERE shard = $1
+UNION ALL
+SELECT 'old id ' || source || ':' || legacy_id, source || ':' || legacy_id, NULL
+  FROM orders.legacy WHERE shard = $1;
 
 -- name: restaurant_keys
 SELECT 'restaurant ' || id AS subject, id AS key, NULL::bigint AS order_id

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tiffin.services.orders.states import edges_from
+from tiffin.services.orders.states import LEGACY_EVENTS, edges_from
 from tiffin.services.payments.states import BEGINNINGS
 from tiffin.services.payments.states import EDGES as PAYMENT_EDGES
+
+DISOWNED = "order.disowned"
+"""After it an order is here no more."""
 
 _PAYMENT_NEXT = {(edge.state, edge.event): edge.to for edge in PAYMENT_EDGES}
 
@@ -58,6 +61,11 @@ def parse_payment_step(text: str) -> PaymentStep | None:
 def order_faults(walk: Sequence[OrderStep | None], row: Row | None) -> list[str]:
     """What is wrong with an order's way, in words; empty if nothing."""
     steps = [step for step in walk if step is not None]
+    last = steps[-1] if steps else None
+    if last is not None and last.type == DISOWNED:
+        if row is not None:
+            return ["was taken away and is there"]
+        row = Row(last.target, last.version, began_before=True, ended_before=False)
     faults = _frame_faults("order", walk, steps, row)
     before: OrderStep | None = None
     for step in steps:
@@ -65,13 +73,27 @@ def order_faults(walk: Sequence[OrderStep | None], row: Row | None) -> list[str]
         if before is not None and step.source != before.target:
             faults.append(f"{name} comes from {step.source}, but the order was {before.target}")
         edges = edges_from(step.source, step.type.removeprefix("order."))  # type: ignore[arg-type] - any text
-        if not any(edge.target == step.target for edge in edges):
+        if step.type.removeprefix("order.") in LEGACY_EVENTS:
+            faults += [f"{name} {fault}" for fault in _legacy_faults(step)]
+        elif not any(edge.target == step.target for edge in edges):
             faults.append(f"{name} leads from {step.source} to {step.target}: no such edge")
         elif not any(edge.target == step.target and step.role in edge.who for edge in edges):
             faults.append(f"{name} was said by a {step.role}, who may not")
         before = step
     if row is not None and before is not None and before.target != row.state:
         faults.append(f"is {row.state}, but its last event led to {before.target}")
+    return faults
+
+
+def _legacy_faults(step: OrderStep) -> list[str]:
+    """Another system's word may lead anywhere, a change of hands nowhere. Only the platform says either."""
+    faults: list[str] = []
+    if step.type != "order.adopted" and step.source != step.target:
+        faults.append(f"leads from {step.source} to {step.target}")
+    if (step.version == 1) != (step.source is None):
+        faults.append(f"comes from {step.source}")
+    if step.role not in ("system", "operator"):
+        faults.append(f"was said by a {step.role}, who may not")
     return faults
 
 

@@ -41,6 +41,10 @@ def _of_table(
 
 DEFINITIONS: Sequence[Definition] = (
     *_of_table("order", c.OrderEvent, ((f"order.{edge.event}", edge.why) for edge in orders.EDGES)),
+    *(
+        Definition(f"order.{event}", "order", c.OrderEvent, why)
+        for event, why in orders.LEGACY_EVENTS.items()
+    ),
     *_of_table("case", c.CaseEvent, ((f"case.{edge.event}", edge.why) for edge in cases.EDGES)),
     *_of_table(
         "payment",
@@ -64,8 +68,8 @@ RESTAURANTS_HEAR = frozenset(
     each.name
     for each in DEFINITIONS
     if each.stream in ("order", "case") or each.name.startswith("settlement.")
-)
-"""What webhooks of restaurants and partners may be told of."""
+) - {f"order.{event}" for event in orders.LEGACY_EVENTS}
+"""What webhooks of restaurants and partners may be told of: of orders of another system that one tells."""
 
 CLOUDEVENTS: Mapping[str, tuple[str, str]] = {
     "specversion": ("Of CloudEvents.", "1.0"),

@@ -78,6 +78,11 @@ CODES: Mapping[str, Kind] = {
     "wrong_state": Kind.CONFLICT,
     "version_conflict": Kind.CONFLICT,
     "not_your_delivery": Kind.FORBIDDEN,
+    "held_elsewhere": Kind.CONFLICT,
+    "taken_over": Kind.CONFLICT,
+    "parties_changed": Kind.CONFLICT,
+    "invalid_legacy_order": Kind.INVALID,
+    "paid_elsewhere": Kind.CONFLICT,
     # payments
     "payment_not_expected": Kind.CONFLICT,
     "payment_not_found": Kind.NOT_FOUND,

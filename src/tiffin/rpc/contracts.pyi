@@ -282,7 +282,7 @@ class Order(msgspec.Struct, kw_only=True):
     subtotal: Money
     delivery_fee: Money
     total: Money
-    payment_method: Literal['cash', 'online']
+    payment_method: Literal['cash', 'online', 'elsewhere']
     address: Address
     placed_at: str
     updated_at: str
@@ -347,13 +347,107 @@ class OrderTerms(msgspec.Struct, kw_only=True):
     delivery_fee: int
     total: int
     currency: str
-    payment_method: Literal['cash', 'online']
+    payment_method: Literal['cash', 'online', 'elsewhere']
     placed_at: str
     discounts: list[Discount] | None = None
     small_order_fee: int | None = None
 
 class OrderTermsList(msgspec.Struct, kw_only=True):
     orders: list[OrderTerms]
+
+class LegacyLine(msgspec.Struct, kw_only=True):
+    name: str
+    quantity: int
+    unit_price: int
+
+class LegacyAddress(msgspec.Struct, kw_only=True):
+    street: str
+    city: str | None = None
+    place: Place | None = None
+
+class LegacyOrder(msgspec.Struct, kw_only=True):
+    legacy_id: str
+    revision: int
+    customer_id: str
+    restaurant_id: str
+    state: Literal['awaiting_payment', 'scheduled', 'awaiting_acceptance', 'preparing', 'ready', 'delivering', 'delivered', 'completed', 'cancelled']
+    placed_at: str
+    updated_at: str
+    subtotal: int
+    delivery_fee: int
+    total: int
+    currency: str
+    payment_method: str
+    lines: list[LegacyLine] | None = None
+    address: LegacyAddress | None = None
+    courier_id: str | None = None
+    reason: str | None = None
+    note: str | None = None
+    scheduled_for: str | None = None
+
+class AdoptOrders(msgspec.Struct, kw_only=True):
+    source: str
+    orders: list[LegacyOrder]
+    repair: bool = False
+
+class AdoptedOrder(msgspec.Struct, kw_only=True):
+    legacy_id: str
+    outcome: Literal['made', 'changed', 'same', 'stale', 'refused']
+    order_id: str | None = None
+    code: str | None = None
+    message: str | None = None
+
+class Adopted(msgspec.Struct, kw_only=True):
+    results: list[AdoptedOrder]
+
+class LegacyRefs(msgspec.Struct, kw_only=True):
+    source: str
+    legacy_ids: list[str]
+
+class KnownLegacy(msgspec.Struct, kw_only=True):
+    legacy_id: str
+    order_id: str
+    held: bool
+    revision: int
+    order: Order
+
+class KnownLegacyList(msgspec.Struct, kw_only=True):
+    orders: list[KnownLegacy]
+
+class AsAdopted(msgspec.Struct, kw_only=True):
+    order_id: str
+    held: bool
+    erased: bool
+    order: LegacyOrder
+
+class AsAdoptedList(msgspec.Struct, kw_only=True):
+    orders: list[AsAdopted]
+
+class ListLegacy(msgspec.Struct, kw_only=True):
+    source: str
+    cursor: str | None = None
+    limit: int = 500
+
+class LegacyPage(msgspec.Struct, kw_only=True):
+    legacy_ids: list[str]
+    next_cursor: str | None = None
+
+class OpenLegacy(msgspec.Struct, kw_only=True):
+    source: str
+    limit: int = 500
+
+class OpenLegacyDone(msgspec.Struct, kw_only=True):
+    order_ids: list[str]
+    more: bool
+
+class DisownedOrder(msgspec.Struct, kw_only=True):
+    legacy_id: str
+    outcome: Literal['removed', 'absent', 'refused']
+    code: str | None = None
+    message: str | None = None
+
+class Disowned(msgspec.Struct, kw_only=True):
+    results: list[DisownedOrder]
 
 class PayOrder(msgspec.Struct, kw_only=True):
     order_id: str
@@ -1124,6 +1218,13 @@ class Orders(Protocol):
     async def list_orders(self, context: CallContext, request: ListOrders) -> OrderPage: ...
     async def timeline(self, context: CallContext, request: OrderRef) -> Timeline: ...
     async def terms(self, context: CallContext, request: OrdersNamed) -> OrderTermsList: ...
+    async def adopt(self, context: CallContext, request: AdoptOrders) -> Adopted: ...
+    async def legacy(self, context: CallContext, request: LegacyRefs) -> KnownLegacyList: ...
+    async def adopted(self, context: CallContext, request: LegacyRefs) -> AsAdoptedList: ...
+    async def list_legacy(self, context: CallContext, request: ListLegacy) -> LegacyPage: ...
+    async def release(self, context: CallContext, request: OpenLegacy) -> OpenLegacyDone: ...
+    async def hold(self, context: CallContext, request: OpenLegacy) -> OpenLegacyDone: ...
+    async def disown(self, context: CallContext, request: LegacyRefs) -> Disowned: ...
 
 class Payments(Protocol):
     async def pay(self, context: CallContext, request: PayOrder) -> Payment: ...

@@ -4,7 +4,9 @@ The same reader takes erasures: it comes to one only after every order that was 
 copy made from an older row can come after it.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 import msgspec
 import structlog
@@ -14,11 +16,13 @@ from tiffin.rpc import contracts as c
 from tiffin.services.orders import statements
 from tiffin.services.orders.erasure import Erasure
 from tiffin.services.orders.order import OrderRow
+from tiffin.services.orders.states import LEGACY_EVENTS
 from tiffin.sharding.order_id import customer_shard, restaurant_shard
 from tiffin.sharding.partitions import is_missing_partition
 from tiffin.sharding.router import Router
 from tiffin.storage.node import Node
 
+_LEGACY = frozenset(f"order.{event}" for event in LEGACY_EVENTS)
 _log = structlog.get_logger()
 _person_event = msgspec.json.Decoder(c.PersonEvent).decode
 
@@ -42,6 +46,9 @@ class RestaurantCopy:
 
     async def _copy(self, events: Sequence[Event]) -> None:
         changed = sorted({int(event.key) for event in events if event.stream == "order"})
+        # These may have been disowned since.
+        adopted = {int(event.key) for event in events if event.type in _LEGACY}
+        disowned = {int(event.key) for event in events if event.type == "order.disowned"}
         epoch = self._router.epoch
         rows = await self._read(changed)
         missing = set(changed).difference(row.id for row in rows)
@@ -49,8 +56,9 @@ class RestaurantCopy:
             found = await self._read(sorted(missing))
             rows += found
             missing.difference_update(row.id for row in found)
-        if missing:
-            _log.error("orders_not_found", orders=sorted(missing))
+        if unexplained := missing - adopted:
+            _log.error("orders_not_found", orders=sorted(unexplained))
+        await self._remove(disowned & missing)
         epoch = self._router.epoch
         try:
             await self._write(rows)
@@ -58,6 +66,13 @@ class RestaurantCopy:
             if not is_missing_partition(error) or not await self._router.changed(epoch):
                 raise
             await self._write(rows)
+
+    async def _remove(self, order_ids: Iterable[int]) -> None:
+        by_shard: defaultdict[int, list[int]] = defaultdict(list)
+        for order_id in order_ids:
+            by_shard[restaurant_shard(order_id)].append(order_id)
+        for shard, some in by_shard.items():
+            await self._router.read("restaurant", shard, partial(_remove_from, shard=shard, order_ids=some))
 
     async def _read(self, order_ids: Sequence[int]) -> list[OrderRow]:
         by_node: dict[Node, list[tuple[int, int]]] = {}
@@ -78,3 +93,8 @@ class RestaurantCopy:
         for node, copies in by_node.items():
             async with node.connection() as connection:
                 await statements.copy(connection, copies)
+
+
+async def _remove_from(node: Node, shard: int, order_ids: Sequence[int]) -> int:
+    async with node.connection() as connection:
+        return await statements.remove_copies(connection, shard, order_ids)

@@ -1,7 +1,7 @@
 """An order as it is stored, and as others see it."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -9,9 +9,27 @@ from tiffin.primitives.clock import to_text
 from tiffin.rpc import contracts as c
 from tiffin.services.orders.states import State
 
+PaymentMethod = Literal["cash", "online", "elsewhere"]
+ELSEWHERE: PaymentMethod = "elsewhere"
+"""Its money is another system's: of orders that were adopted from one, and of no others."""
+
+
+class Origin(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
+    """The system that an adopted order comes from."""
+
+    source: str
+    legacy_id: str
+    revision: int
+    """Of the other system's, the latest that has come."""
+    paid_by: str
+    """In the other system's words."""
+    held: bool = True
+    """The other system decides about the order, not the platform."""
+
 
 class Details(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
-    """What never changes once an order is placed. Stored as JSON text."""
+    """What never changes once an order is placed; of adopted orders, what only the other system changes.
+    Stored as JSON text."""
 
     lines: list[c.PricedLine]
     subtotal: int
@@ -20,6 +38,8 @@ class Details(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     note: str | None = None
     holds_stock: bool = False
     small_order_fee: int = 0
+    origin: Origin | None = None
+    """Of adopted orders."""
 
 
 class OrderRow(NamedTuple):
@@ -69,7 +89,7 @@ def terms_of(row: OrderRow) -> c.OrderTerms:
     return c.OrderTerms(
         order_id=str(row.id), customer_id=row.customer_id, restaurant_id=row.restaurant_id,
         subtotal=sums.subtotal, delivery_fee=sums.delivery_fee, total=row.total, currency=row.currency,
-        payment_method="cash" if row.payment_method == "cash" else "online",
+        payment_method=_payment_method(row.payment_method),
         placed_at=to_text(row.placed_at), small_order_fee=sums.small_order_fee or None,
     )  # fmt: skip
 
@@ -86,7 +106,7 @@ def to_contract(row: OrderRow, details: Details) -> c.Order:
         subtotal=c.Money(amount=details.subtotal, currency=row.currency),
         delivery_fee=c.Money(amount=details.delivery_fee, currency=row.currency),
         total=c.Money(amount=row.total, currency=row.currency),
-        payment_method="cash" if row.payment_method == "cash" else "online",
+        payment_method=_payment_method(row.payment_method),
         address=details.address,
         placed_at=to_text(row.placed_at),
         updated_at=to_text(row.updated_at),
@@ -97,6 +117,10 @@ def to_contract(row: OrderRow, details: Details) -> c.Order:
         reason=row.reason,
         small_order_fee=optional_money(details.small_order_fee, row.currency),
     )
+
+
+def _payment_method(stored: str) -> PaymentMethod:
+    return "cash" if stored == "cash" else ELSEWHERE if stored == ELSEWHERE else "online"
 
 
 def optional_money(amount: int, currency: str) -> c.Money | None:

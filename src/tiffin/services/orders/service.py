@@ -11,6 +11,8 @@ from tiffin.rpc import contracts as c
 from tiffin.rpc.context import remaining_s
 from tiffin.services.orders import transition
 from tiffin.services.orders.access import may_see
+from tiffin.services.orders.adoption import AdoptionDesk
+from tiffin.services.orders.legacy import check_ours
 from tiffin.services.orders.order import Details, OrderRow, details_of, optional_money, terms_of, to_contract
 from tiffin.services.orders.policy import Policy
 from tiffin.services.orders.store import OrderStore
@@ -45,6 +47,10 @@ class OrdersService:
         self._clock = clock
         self._policy = policy
         self._in_progress: set[tuple[str, str]] = set()
+        desk = AdoptionDesk(store, sequence, clock, policy)
+        self.adopt, self.legacy, self.adopted = desk.adopt, desk.legacy, desk.adopted
+        self.list_legacy, self.release, self.hold = desk.list_legacy, desk.release, desk.hold
+        self.disown = desk.disown
 
     async def quote(self, context: c.CallContext, request: c.QuoteRequest) -> c.Quote:
         """What an order would cost now."""
@@ -88,6 +94,7 @@ class OrdersService:
             row = await self._visible(context, request.order_id)
             try:
                 _check_version(row, request.expected_version)
+                check_ours(row)
                 moved = transition.advance(row, command, self._policy, self._clock())
             except Refusal as refusal:
                 if refusal.code not in _MOVED_ON or not await self._has_happened(row, command):

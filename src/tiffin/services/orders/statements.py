@@ -5,13 +5,14 @@ from collections.abc import Sequence
 import asyncpg
 
 from tiffin.events.reader import QUERIES as LOG_QUERIES
-from tiffin.services.orders.order import OrderRow
+from tiffin.services.orders.order import ELSEWHERE, OrderRow
 from tiffin.services.orders.transition import Moved
 from tiffin.storage.group_commit import Key
 from tiffin.storage.node import Connection
 from tiffin.storage.queries import load_queries
 
 QUERIES = load_queries("tiffin.services.orders")
+LEGACY_QUERIES = load_queries("tiffin.services.orders", "legacy.sql")
 SINGLES_MAX = 6
 """Up to so many orders are read one by one: a statement for many costs PostgreSQL what ten single ones do."""
 
@@ -108,4 +109,13 @@ async def read_again(_: Connection, ids: Sequence[tuple[int, int]]) -> list[None
 
 async def copy(connection: Connection, rows: Sequence[OrderRow]) -> None:
     """Bring the restaurant dimension up to these rows' versions. `shard` is the restaurant's."""
-    await connection.execute(QUERIES["copy"], *(list(column) for column in zip(*rows, strict=True)))
+    ours = [row for row in rows if row.payment_method != ELSEWHERE]
+    adopted = [row for row in rows if row.payment_method == ELSEWHERE]
+    for query, some in ((QUERIES["copy"], ours), (LEGACY_QUERIES["copy_adopted"], adopted)):
+        if some:
+            await connection.execute(query, *(list(column) for column in zip(*some, strict=True)))
+
+
+async def remove_copies(connection: Connection, shard: int, order_ids: Sequence[int]) -> int:
+    """Take the copies of orders away that are here no more; so many there were."""
+    return len(await connection.fetch(LEGACY_QUERIES["remove_copies"], shard, list(order_ids)))

@@ -131,6 +131,25 @@ ON_DEADLINE: dict[State, str] = {
 }
 """What the platform does by itself when a state's deadline has passed."""
 
+LEGACY_EVENTS: dict[str, str] = {
+    "adopted": "The system that an adopted order comes from says how it stands, by rules of its own.",
+    "taken_over": "The platform decides about an adopted order from now on.",
+    "handed_back": "The system that an adopted order comes from decides about it again.",
+    "disowned": "An adopted order is here no more: only the system it comes from has it.",
+}
+"""Events outside the table, which nobody can send: what becomes of orders of another system."""
+
+WAIT_IN: dict[State, Wait] = {
+    "awaiting_payment": "payment",
+    "scheduled": "release",
+    "awaiting_acceptance": "acceptance",
+    "preparing": "preparation",
+    "ready": "pickup",
+    "delivering": "delivery",
+    "delivered": "completion",
+}
+"""The deadline that begins with each state."""
+
 TERMINAL: frozenset[State] = frozenset(("completed", "cancelled"))
 _TABLE = StateTable(EDGES)
 EVENTS, WHO = _TABLE.events, _TABLE.who

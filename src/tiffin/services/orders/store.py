@@ -11,6 +11,7 @@ from tiffin.events.reader import QUERIES as LOG_QUERIES
 from tiffin.events.waking import Waker
 from tiffin.rpc.contracts import OrderEvent
 from tiffin.services.orders import statements
+from tiffin.services.orders.legacy_store import LegacyStore
 from tiffin.services.orders.order import OrderRow
 from tiffin.services.orders.statements import QUERIES
 from tiffin.services.orders.transition import Moved
@@ -32,6 +33,8 @@ class OrderStore:
         self._wakers = {node.name: Waker(node) for node in router.nodes}
         self._places = self._groups(statements.place, statements.settle_place)
         self._moves = self._groups(statements.move, statements.settle_move)
+        self.legacy = LegacyStore(router, lambda node: self._wakers[node.name].wake)
+        """What is about orders of other systems."""
         self._reads = {
             node.name: GroupCommit(node, statements.read, statements.read_again, key=_itself)
             for node in router.nodes
@@ -100,6 +103,7 @@ class OrderStore:
         for groups in (self._places, self._moves, self._reads):
             for group in groups.values():
                 await group.close()
+        await self.legacy.close()
         for waker in self._wakers.values():
             await waker.close()
 

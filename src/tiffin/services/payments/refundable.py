@@ -45,6 +45,10 @@ class Refundable:
         context = new_context("system", "payments", self._clock(), request_id=trace)
         told = await self._orders.terms(context, c.OrdersNamed(order_ids=[str(order_id)]))
         for terms in told.orders:
+            if terms.payment_method == "elsewhere":
+                raise Refusal(
+                    "paid_elsewhere", "another system has taken this order's money, and gives it back"
+                )
             order = await self._orders.get(context, c.OrderRef(order_id=terms.order_id))
             if order.payment_method == "cash" and order.state in _ARRIVED:
                 await self._settlement.store.collect([collect(terms, from_text(order.updated_at), trace)])

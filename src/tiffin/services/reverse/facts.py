@@ -37,6 +37,8 @@ class Facts:
         if not told.orders:
             raise Refusal("order_not_found", f"there is no order {order_id}")
         terms = told.orders[0]
+        if terms.payment_method == "elsewhere":
+            raise Refusal("paid_elsewhere", "another system has taken this order's money, and gives it back")
         fees = await self._ledger.fees(
             inside,
             c.FeesOf(restaurant_id=order.restaurant_id, currency=terms.currency, placed_at=terms.placed_at),

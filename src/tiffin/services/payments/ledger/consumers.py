@@ -76,6 +76,8 @@ class LedgerConsumer:
 
 
 def _of_order(event: Event, order: c.OrderTerms, policies: Policies) -> Iterable[Entry]:
+    if order.payment_method == "elsewhere":  # another system has taken its money, and divides it up
+        return ()
     courier_id = _order_moved(event.data).courier_id
     when = Moment(event.at, event.trace)
     if event.type == "order.completed":
