@@ -1,16 +1,56 @@
-"""Head and body of an answer in one write: a system call saved is a tenth of what a request costs."""
+"""uvicorn's protocol, with two things of our own: an answer in one write, and an end to a request's head."""
 
 import asyncio
 from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+HEAD_BYTES_MAX = 64 * 1024
+"""Request line and headers; what one read brings beyond it is let pass."""
+HEADERS_MAX = 1000
+"""With those that may come after the body, which a request may not have endlessly, either."""
+MESSAGE_BYTES_MAX = 16 * 1024 * 1024
+"""A whole request as it is sent. Bodies are limited to less (`Route.body_bytes_max`); what their chunks cost
+and what comes after them is counted here only."""
+
+_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
+    b"content-length: 31\r\nconnection: close\r\n\r\nThe request's head is too large"
+)
+
 
 class OneWriteProtocol(HttpToolsProtocol):
-    """uvicorn's protocol on a transport that holds an answer's head back until its body follows."""
+    """On a transport that holds an answer's head back until its body follows: a system call saved is a tenth
+    of what a request costs.
+
+    The parser keeps whatever comes before a head ends, and puts a long header together anew with every read:
+    without a limit one visitor could hold up everybody.
+    """
+
+    _counted: object = None
+    """The request that the bytes are of."""
+    _bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(cast(asyncio.Transport, _HeadWaits(transport, self.loop)))
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser, as long as the request is not larger than any request may be."""
+        super().data_received(data)
+        scope = self.scope
+        if scope is not self._counted:  # one that has just begun, as nearly every one whole
+            self._counted, self._bytes = scope, 0
+            return
+        self._bytes += len(data)
+        if self._bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
+            self._check(is_head=self.cycle is None or self.cycle.scope is not scope)
+
+    def _check(self, *, is_head: bool) -> None:
+        if is_head or self._bytes > MESSAGE_BYTES_MAX or len(self.headers) > HEADERS_MAX:
+            self.logger.warning("Too large an HTTP request received.")
+            if is_head:
+                self.transport.write(_TOO_LARGE)
+            self.transport.close()
 
 
 class _HeadWaits:

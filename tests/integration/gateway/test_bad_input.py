@@ -1,6 +1,7 @@
 """Whatever comes in: a problem with a code, never a fault of ours, and the service is not asked."""
 
 import asyncio
+import contextlib
 import io
 import json
 from collections.abc import AsyncIterator
@@ -121,6 +122,43 @@ async def test_a_body_without_end_is_refused_as_soon_as_it_is_too_long(platform:
         await writer.drain()
     assert (await reader.readline()).startswith(b"HTTP/1.1 413 ")
     writer.close()
+
+
+ENDLESS: dict[str, tuple[bytes, bytes]] = {
+    "a header": (b"GET /v1/me HTTP/1.1\r\nHost: tiffin\r\nX: ", b"x" * 65_536),
+    "a name of a header": (b"GET /v1/me HTTP/1.1\r\nHost: tiffin\r\n", b"x" * 65_536),
+    "headers": (b"GET /v1/me HTTP/1.1\r\nHost: tiffin\r\n", b"X: x\r\n" * 10_000),
+    "an address": (b"GET /v1/", b"x" * 65_536),
+    "trailers": (
+        b"POST /v1/sign-out HTTP/1.1\r\nHost: tiffin\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+        b"X: x\r\n" * 10_000,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ENDLESS)
+async def test_a_head_without_end_is_given_up_and_not_kept(platform: Platform, what: str) -> None:
+    beginning, more = ENDLESS[what]
+    reader, writer = await asyncio.open_connection("127.0.0.1", platform.server.port)
+    writer.write(beginning)
+    answer = b""
+    with contextlib.suppress(ConnectionError):
+        for _ in range(64):
+            writer.write(more)
+            await writer.drain()
+        async with asyncio.timeout(60):
+            answer = await reader.read()
+    # what the platform has not read any more may take its answer away
+    assert answer[:13] in (b"", b"HTTP/1.1 431 ", b"HTTP/1.1 400 ", b"HTTP/1.1 422 ")
+    writer.close()
+    async with platform.http.get("/livez") as response:
+        assert response.status == 200
+
+
+async def test_a_long_head_within_the_limit_is_read(platform: Platform) -> None:
+    headers = platform.customer | {"X-Long": "x" * 20_000}
+    async with platform.http.get("/v1/me", headers=headers) as response:
+        assert response.status == 200
 
 
 async def test_a_body_in_pieces_is_put_together(platform: Platform) -> None:
