@@ -27,7 +27,7 @@ async def case(config: Config, case_id: str, console: Console) -> bool:
     for said in found.evidence or ():
         pictures = f"  pictures: {', '.join(said.pictures)}" if said.pictures else ""
         line = f"{said.at[:19]} {said.role}: {said.note or ''}{pictures}"
-        console.print(line, highlight=False, markup=False)
+        console.print(line, highlight=False)
     console.print(_timeline(history))
     return True
 
@@ -62,9 +62,11 @@ def _outcome_table(found: c.Case) -> Table:
 
 
 def _timeline(events: list[c.CaseEvent]) -> Table:
-    table = Table("", title="Timeline", title_justify="left")
-    for column in ("at", "event", "state", "by"):
-        table.add_column(column, no_wrap=True)
+    table = Table(title="Timeline", title_justify="left")
+    table.add_column("", no_wrap=True)
+    table.add_column("at", no_wrap=True)
+    for column in ("event", "state", "by"):
+        table.add_column(column, overflow="fold")
     for event in events:
         what, at = event.type.removeprefix("case."), event.at[:19].replace("T", " ")
         by = f"{event.actor.role} {event.actor.id}"

@@ -19,11 +19,11 @@ FRESH = timedelta(seconds=5)
 
 async def consumers(config: Config, console: Console) -> None:
     """Every consumer on every node."""
-    table = Table(title="Consumers", title_justify="left")
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)  # whole in 80 columns
     for name in ("consumer", "node", "transport"):
-        table.add_column(name)
-    for name in ("depth", "age", "lag", "rate", "failures", "dead letters"):
-        table.add_column(name, justify="right")
+        table.add_column(name, no_wrap=True)
+    for name in ("depth", "age", "lag", "rate", "failures", "dead"):
+        table.add_column(name, justify="right", no_wrap=True)
     async with open_nodes(config) as nodes:
         for node in nodes.all:
             for standing in await standings(node):

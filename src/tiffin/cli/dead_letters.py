@@ -110,9 +110,8 @@ async def _on_every_node(
 
 def _table(found: list[tuple[Node, Letter]]) -> Table:
     table = Table(title="Dead letters", title_justify="left")
-    for name in ("event", "type", "consumer", "state", "tries", "failed", "restaurant"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("reason", overflow="fold")
+    for name in ("event", "type", "consumer", "state", "tries", "failed", "restaurant", "reason"):
+        table.add_column(name, overflow="fold")
     for node, letter in found:
         table.add_row(
             _named(letter),

@@ -132,10 +132,11 @@ def _order_table(found: c.Order) -> Table:
 
 
 def _timeline(events: list[c.OrderEvent]) -> Table:
-    table = Table("", title="Timeline", title_justify="left")
-    for column in ("at", "event", "state", "by"):
+    table = Table(title="Timeline", title_justify="left")
+    for column in ("", "at"):
         table.add_column(column, no_wrap=True)
-    table.add_column("why")
+    for column in ("event", "state", "by", "why"):
+        table.add_column(column, overflow="fold")
     for event in events:
         what, at = event.type.removeprefix("order."), event.at[:19].replace("T", " ")
         by = f"{event.actor.role} {event.actor.id}"

@@ -84,9 +84,10 @@ async def list_versions(config: Config, kind: Kind, console: Console) -> None:
         versions = await kind.table.read((await Router.open(nodes.all)).directory)
     now = utc_now()
     held = versions.at(now).version
-    table = Table(
-        "version", "begins at", "", "what differs from the usual", title=f"Versions of the {kind.name}"
-    )
+    table = Table("version", title=f"Versions of the {kind.name}", title_justify="left")
+    for column in ("begins at", ""):
+        table.add_column(column, no_wrap=True)
+    table.add_column("what differs from the usual", overflow="fold")
     for each in reversed(list(versions)):
         when = "holds now" if each.version == held else "is to come" if each.begins_at > now else ""
         table.add_row(str(each.version), _moment(each.begins_at), when, _differs(kind, each))

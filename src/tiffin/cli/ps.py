@@ -19,7 +19,7 @@ async def ps(config: Config, console: Console) -> bool:
     running = find(config.data_directory)
     entries = _supervised(config, running) or _one_process(running) or _configured(config)
     if not entries:
-        console.print("Nothing is up on this data directory, and no [services] are configured.", markup=False)
+        console.print("Nothing is up on this data directory, and no [services] are configured.")
         return False
     health = await asyncio.gather(*(ask(_asked_as(entry.service), entry.address) for entry in entries))
     console.print(_table(entries, health))

@@ -4,6 +4,7 @@ import socket
 
 from rich.console import Console
 from rich.panel import Panel
+from rich.text import Text
 
 from tiffin.cli.config import Config
 from tiffin.cli.platform import open_platform
@@ -43,10 +44,12 @@ def welcome(url: str, config: Config, nodes: int) -> Panel:
     """What is said once the platform is up."""
     where = f"{nodes} node{'s' if nodes > 1 else ''}, data in {config.data_directory}"
     lines = (
-        f"[bold]Tiffin is up[/bold] at {url} ({where})",
+        f"Tiffin is up at {url} ({where})",
         f"try it      {url}/docs",
         "a token     tiffin token operator ops",
         f"metrics     {url}/metrics",
         "stop        Ctrl-C",
     )
-    return Panel("\n".join(lines), expand=False)
+    text = Text("\n".join(lines))
+    text.stylize("bold", 0, len("Tiffin is up"))
+    return Panel(text, expand=False)

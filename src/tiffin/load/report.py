@@ -179,4 +179,6 @@ def _totals(outcomes: Counter[tuple[str, str]], side: int) -> Counter[str]:
 
 
 def _ms(seconds: float) -> str:
-    return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:,.2f} s"
+    if seconds < 1:
+        return f"{seconds * 1000:.1f} ms" if seconds < 0.1 else f"{seconds * 1000:.0f} ms"
+    return f"{seconds:,.2f} s"

@@ -12,16 +12,16 @@ from typing import Annotated, Any, NoReturn
 import uvloop
 from cyclopts import Parameter
 from cyclopts.validators import Number
-from rich.console import Console
 
 from tiffin.cli.config import Config, read_config
+from tiffin.cli.screen import Screen
 from tiffin.observability.logs import configure_logs
 
 ConfigFile = Annotated[Path, Parameter(name="--config", help="The configuration; it need not exist.")]
 Flag = Annotated[bool, Parameter(negative=())]
 Count = Annotated[int, Parameter(validator=Number(gte=1))]
 
-console = Console()
+console = Screen()
 
 
 def configure(file: Path) -> Config:
