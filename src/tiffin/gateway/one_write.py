@@ -43,7 +43,7 @@ class OneWriteProtocol(HttpToolsProtocol):
             return
         self._bytes += len(data)
         if self._bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
-            self._check(is_head=self.cycle is None or self.cycle.scope is not scope)
+            self._check(is_head=getattr(self.cycle, "scope", None) is not scope)
 
     def _check(self, *, is_head: bool) -> None:
         if is_head or self._bytes > MESSAGE_BYTES_MAX or len(self.headers) > HEADERS_MAX:
