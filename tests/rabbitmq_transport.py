@@ -96,10 +96,12 @@ async def asking(url: str) -> AsyncGenerator[Connection]:
         await connection.close()
 
 
-async def make_queue(connection: Connection, queue: str, bindings: Sequence[tuple[str, str]]) -> None:
-    """A queue that somebody else has, bound to exchanges with keys."""
+async def make_queue(
+    connection: Connection, queue: str, bindings: Sequence[tuple[str, str]], length_max: int = 1_000_000
+) -> None:
+    """A queue that somebody else has, bound to exchanges with keys. Of what comes it keeps the newest."""
     await names.declare_exchanges(connection)
-    declare = commands.Queue.Declare(queue=queue, durable=True)
+    declare = commands.Queue.Declare(queue=queue, durable=True, arguments={"x-max-length": length_max})
     await connection.ask(declare, commands.Queue.DeclareOk)
     for exchange, key in bindings:
         bind = commands.Queue.Bind(queue=queue, exchange=exchange, routing_key=key)

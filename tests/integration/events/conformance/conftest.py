@@ -27,7 +27,7 @@ async def transport(
     broker: Broker = request.getfixturevalue("broker")
     carrying = RabbitMqTransport(request.param, log, clock, broker.url())
     async with asking(broker.url()) as connection:  # as everywhere: for each event there is somebody
-        await make_queue(connection, SOMEBODY, [(EVENTS, EVERYTHING)])
+        await make_queue(connection, SOMEBODY, [(EVENTS, EVERYTHING)], length_max=1)
     async with carrying.relaying():
         yield carrying
     await carrying.forget(broker.url())
