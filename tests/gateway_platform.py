@@ -96,6 +96,12 @@ class OrdersStub(Recording):
         await self.note(context, request)
         return c.OrderPage(orders=[])
 
+    async def adopt(self, context: c.CallContext, request: c.AdoptOrders) -> c.Adopted:
+        await self.note(context, request)
+        return c.Adopted(results=[])
+
+    legacy = adopted = release = adopt
+
     async def timeline(self, context: c.CallContext, request: c.OrderRef) -> c.Timeline:
         await self.note(context, request)
         return c.Timeline(order_id=request.order_id, events=list(self.events.get(request.order_id, [])))

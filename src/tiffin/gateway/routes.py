@@ -187,6 +187,11 @@ ROUTES: tuple[Route, ...] = (
     _advance("deliver", "delivered", (COURIER, OPERATOR), "The customer has the food."),
     _advance("complete", "completed", (CUSTOMER, OPERATOR), "All is well."),
     _advance("cancel", "cancelled", (CUSTOMER, OPERATOR), "Call the order off."),
+    # orders of a monolith on their way here
+    Route("POST", "/v1/legacy/{source}/orders", (OPERATOR,), "Orders.adopt", body_bytes_max=4 * 1024 * 1024),
+    Route("POST", "/v1/legacy/{source}/lookup", (OPERATOR,), "Orders.legacy"),
+    Route("POST", "/v1/legacy/{source}/as-adopted", (OPERATOR,), "Orders.adopted"),
+    Route("POST", "/v1/legacy/{source}/release", (OPERATOR,), "Orders.release"),
     # payments
     Route("POST", "/v1/orders/{order_id}/payments", (CUSTOMER,), "Payments.pay", 201),
     Route("GET", "/v1/orders/{order_id}/payments", (CUSTOMER, OPERATOR), "Payments.list_payments"),
