@@ -52,6 +52,10 @@ exception Unavailable {
   3: optional i32 retry_after_ms,
 }
 
+struct OrderIds {
+  1: required list<string> order_ids (max_items = "1000"),
+}
+
 struct HealthQuery {
 }
 

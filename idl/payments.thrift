@@ -121,4 +121,6 @@ service Payments extends base.Health {
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Every payment tried for an order.", repeat = "safe"),
   NoticeTaken take_notice(1: base.CallContext context, 2: ProviderNotice request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "A provider's signed notice about a payment.", repeat = "safe"),
+  base.OrderIds unsettled(1: base.CallContext context, 2: base.OrderIds request)
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Those of these orders that have a payment or a refund on its way. For the platform's own parts.", repeat = "safe"),
 }

@@ -131,4 +131,6 @@ service Reverse extends base.Health {
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Move a case along an edge of its state table. The same request again (by its request id) is answered with the case as it is."),
   CasePage list_cases(1: base.CallContext context, 2: ListCases request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Cases of one customer, one restaurant or one order; of operators also all that wait in a state.", repeat = "safe"),
+  base.OrderIds unsettled(1: base.CallContext context, 2: base.OrderIds request)
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Those of these orders that have a case which is not over. For the platform's own parts.", repeat = "safe"),
 }

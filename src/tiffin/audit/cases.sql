@@ -5,7 +5,7 @@ SELECT * FROM ledger.entries WHERE shard = $1 AND subject = ANY($2::text[]);
 SELECT id, state, due_at FROM reverse.due WHERE shard = $1;
 
 -- name: orders_of_cases
-SELECT id::text AS id, customer_id, state, total FROM orders.orders WHERE shard = $1 AND id = ANY($2::bigint[]);
+SELECT id::text AS id, customer_id, state, total FROM orders.hot_and_archived WHERE shard = $1 AND id = ANY($2::bigint[]);
 
 -- name: payments_under_way
 SELECT DISTINCT order_id::text AS order_id FROM payments.payments

@@ -115,8 +115,14 @@ async def _tell(desk: Desk, order_id: int, is_copied: bool, caught_up: bool) -> 
 async def _describe(desk: Desk, order_id: int) -> str:
     truth = await _row(desk, "order_row", "customer", customer_shard(order_id), order_id)
     copy = await _row(desk, "copy_row", "restaurant", restaurant_shard(order_id), order_id)
-    if truth is None or copy is None:
-        return "has a copy and is gone" if truth is None else "has no copy"
+    if truth is None:
+        return "has a copy and is gone"
+    if copy is None:  # in the archive, if it is anywhere
+        copies = await _fetch_copies(desk, [order_id])
+        if order_id not in copies:
+            return "has no copy"
+        truths = await _fetch_many(desk, "orders_of", "customer", [order_id])
+        return "" if _are_equal(truths[order_id], copies[order_id]) else "is not as it was archived"
     return "; ".join(
         f"{column}: {_show(value)}, in the copy {_show(copy[column])}"
         for column, value in truth.items()

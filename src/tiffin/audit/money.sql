@@ -1,7 +1,7 @@
 -- name: orders_money
 SELECT shard, id, customer_id, restaurant_id, state, version, placed_at, updated_at, due_at, scheduled_for,
        accepted_at, payment_method, total, currency, courier_id, reason, details, idempotency_key, request_hash
-  FROM orders.orders WHERE shard = $1;
+  FROM orders.hot_and_archived WHERE shard = $1;
 
 -- name: cases_of_orders
 SELECT order_id::text AS order_id, array_agg(id) AS cases FROM reverse.cases WHERE shard = $1 GROUP BY order_id;

@@ -5,7 +5,7 @@ from typing import Any
 
 from tiffin.audit.desk import Desk, shard_name
 from tiffin.sharding import order_id as ids
-from tiffin.sharding.slots import DIMENSIONS, SLOTS_PER_SHARD, Dimension, shard_of, slot_of
+from tiffin.sharding.slots import DIMENSIONS, SLOTS, SLOTS_PER_SHARD, Dimension, shard_of, slot_of
 from tiffin.storage.node import Node
 from tiffin.storage.queries import load_queries
 
@@ -36,10 +36,16 @@ async def check_places(desk: Desk) -> None:
 
 
 def check_order_places(desk: Desk, node: Node, dimension: Dimension, shard: int, rows: Iterable[Any]) -> None:
-    """An order's id names the slots of its customer and of its restaurant, and one of them the shard."""
+    """An order's id names the slots of its customer (not told of archived copies) and of its restaurant, and
+    one of them the shard."""
     for row in rows:
         order_id: int = row["id"]
-        slots = (slot_of(row["customer_id"]), slot_of(row["restaurant_id"]))
+        customer_slot = (
+            min(order_id >> 10 & 1023, SLOTS - 1)
+            if row["customer_id"] is None
+            else slot_of(row["customer_id"])
+        )
+        slots = (customer_slot, slot_of(row["restaurant_id"]))
         if order_id != ids.make(max(order_id >> 20, 1), *slots):
             desk.add(
                 "places", node, shard_name(dimension, shard), f"order {order_id}",

@@ -17,13 +17,16 @@ SELECT id, customer_id, restaurant_id, version,
        hash_record_extended(ROW(id, customer_id, restaurant_id, state, version, placed_at, updated_at, due_at,
                                 scheduled_for, accepted_at, payment_method, total, currency, courier_id, reason,
                                 details, idempotency_key, request_hash), 0) AS fingerprint
-  FROM orders.orders
+  FROM orders.hot_and_archived
  WHERE shard = $1 AND id > $2
  ORDER BY id LIMIT $3;
 
 -- name: copies_after
+-- An archived one does not name its customer.
 SELECT id, customer_id, restaurant_id
-  FROM orders.orders_by_restaurant
+  FROM (SELECT shard, id, customer_id, restaurant_id FROM orders.orders_by_restaurant
+         UNION ALL
+        SELECT shard, id, NULL, restaurant_id FROM orders.archive_by_restaurant) AS copies
  WHERE shard = $1 AND id > $2
  ORDER BY id LIMIT $3;
 
@@ -36,14 +39,20 @@ SELECT o.*
                                        due_at, scheduled_for, accepted_at, payment_method, total, currency,
                                        courier_id, reason, details, idempotency_key, request_hash), 0)
               AS fingerprint
-         FROM orders.orders
+         FROM orders.hot_and_archived
         WHERE shard = t.shard AND id = t.id
        OFFSET 0) AS o;
 
 -- name: copies_of
+-- The hot one, if there is one, comes last. An archived copy has no version, and is never ahead of its order.
 SELECT o.*
   FROM unnest($1::smallint[], $2::bigint[]) AS t (shard, id)
  CROSS JOIN LATERAL (
+       SELECT id, 0 AS version,
+              seal # hash_record_extended(ROW(id, restaurant_id, state, placed_at), 0) AS fingerprint
+         FROM orders.archive_by_restaurant
+        WHERE shard = t.shard AND id = t.id
+       UNION ALL
        SELECT id, version,
               hash_record_extended(ROW(id, customer_id, restaurant_id, state, version, placed_at, updated_at,
                                        due_at, scheduled_for, accepted_at, payment_method, total, currency,
@@ -54,7 +63,7 @@ SELECT o.*
        OFFSET 0) AS o;
 
 -- name: order_row
-SELECT * FROM orders.orders WHERE shard = $1 AND id = $2;
+SELECT * FROM orders.hot_and_archived WHERE shard = $1 AND id = $2;
 
 -- name: copy_row
 SELECT * FROM orders.orders_by_restaurant WHERE shard = $1 AND id = $2;
@@ -102,16 +111,23 @@ SELECT 'API key ' || id, subject, NULL
   FROM users.api_keys WHERE shard = $1;
 
 -- name: log_size
-SELECT count(*) AS events FROM log.history WHERE stream = $1;
+-- What is archived has an event a version.
+SELECT (SELECT count(*) FROM log.history WHERE stream = $1)
+     + (SELECT coalesce(sum(version), 0) FROM orders.archive WHERE $1 = 'order') AS events;
 
 -- name: log_texts
 -- Every event's data, for finding those that are no JSON.
-SELECT key, shard, version, data FROM log.history WHERE stream = $2 AND shard = ANY($1::smallint[]);
+SELECT key, shard, version, data FROM log.history WHERE stream = $2 AND shard = ANY($1::smallint[])
+ UNION ALL
+SELECT id::text, shard, e.version, e.data
+  FROM orders.archive, unnest(body[2:]) WITH ORDINALITY AS e (data, version)
+ WHERE $2 = 'order' AND shard = ANY($1::smallint[]);
 
 -- name: order_walks
 -- Every order's way through its states as the log tells it, beside where its row stands; the same ways
 -- together, with how many orders went them and some of those. $2: orders to leave out. $3: the beginning of
--- the log: what an order did before that is not in it any more.
+-- the log: what an order did before that is not in it any more. An archived order has its history with it, and
+-- has all of it, whatever the log still says.
 WITH walks AS (
     SELECT key, shard,
            array_agg(concat_ws(' ', version, type, coalesce(data ->> 'from_state', '-'), data ->> 'to_state',
@@ -122,12 +138,22 @@ WITH walks AS (
       FROM (SELECT key, shard, version, type, xid, position, data::jsonb AS data
               FROM log.history
              WHERE stream = 'order' AND shard = ANY($1::smallint[]) AND key <> ALL($2::text[])
+               AND (shard, key) NOT IN (SELECT shard, id::text FROM orders.archive
+                                         WHERE shard = ANY($1::smallint[]))
+             UNION ALL
+            SELECT id::text, shard, e.version::int, e.data::json ->> 'type', NULL, NULL, e.data::jsonb
+              FROM orders.archive, unnest(body[2:]) WITH ORDINALITY AS e (data, version)
+             WHERE shard = ANY($1::smallint[]) AND id::text <> ALL($2::text[])
             OFFSET 0) AS e
      GROUP BY key, shard
 ), rows AS (
     SELECT shard, id::text AS key, state, version,
            placed_at < $3::timestamptz AS began_before, updated_at < $3::timestamptz AS ended_before
       FROM orders.orders
+     WHERE shard = ANY($1::smallint[]) AND id::text <> ALL($2::text[])
+     UNION ALL
+    SELECT shard, id::text, state, version, false, false
+      FROM orders.archive
      WHERE shard = ANY($1::smallint[]) AND id::text <> ALL($2::text[])
 )
 SELECT walk, state, version, began_before, ended_before, count(*) AS orders, (array_agg(key))[1:100] AS keys
@@ -188,6 +214,16 @@ SELECT id, restaurant_id, state, details, details LIKE '%"holds_stock":true%' AS
    AND (details LIKE '%"holds_stock":true%'
         OR id IN (SELECT order_id FROM restaurants.holds WHERE shard = $1 AND item_id <> ''));
 
+-- name: archived_limited_orders
+-- The same of archived orders: their copies have no details any more.
+SELECT o.*
+  FROM unnest($1::smallint[], $2::bigint[]) AS t (shard, id)
+ CROSS JOIN LATERAL (
+       SELECT id, restaurant_id, state, body[1] AS details, body[1] LIKE '%"holds_stock":true%' AS is_limited
+         FROM orders.archive
+        WHERE shard = t.shard AND id = t.id
+       OFFSET 0) AS o;
+
 -- name: payable
 -- gives_back: of an order that a case has called off, what its cases have decided to give back, in all; null of
 -- others. What a provider has refused so far is not given back yet. A case of an order that nobody had paid
@@ -201,4 +237,4 @@ SELECT id, state, payment_method, total, currency,
               AND k.state IN ('refunding', 'refund_failed', 'refunded', 'closed')
            HAVING bool_or((k.details::json #>> '{outcome,2}')::boolean
                           AND (k.details::json #>> '{outcome,3}')::bigint > 0)) END AS gives_back
-  FROM orders.orders o WHERE shard = $1;
+  FROM orders.hot_and_archived o WHERE shard = $1;

@@ -1,13 +1,14 @@
 """Portions add up, and orders and what they hold agree."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from tiffin.audit.desk import QUERIES, Desk, shard_name
+from tiffin.sharding.order_id import customer_shard, is_valid
 from tiffin.sharding.slots import Dimension
 from tiffin.storage.node import Node
 from tiffin.storage.queries import load_queries
@@ -89,6 +90,7 @@ async def _hold_faults(desk: Desk, node: Node, shard: int) -> list[tuple[int, st
     holds: dict[int, list[HeldRow]] = {}
     for row in rows:
         holds.setdefault(row["order_id"], []).append(HeldRow(*list(row.values())[1:]))
+    limited += await _archived(desk, holds.keys() - {row["id"] for row in limited})
     orders = {
         row["id"]: LimitedOrder(row["restaurant_id"], row["state"], row["is_limited"], _lines(row["details"]))
         for row in limited
@@ -98,6 +100,17 @@ async def _hold_faults(desk: Desk, node: Node, shard: int) -> list[tuple[int, st
         for order_id in orders.keys() | holds.keys()
         for what in hold_faults(orders.get(order_id), holds.get(order_id, ()), desk.now)
     ]
+
+
+async def _archived(desk: Desk, order_ids: Iterable[int]) -> list[Any]:
+    by_node: defaultdict[Node, list[int]] = defaultdict(list)
+    for order_id in filter(is_valid, order_ids):
+        by_node[desk.router.node("customer", customer_shard(order_id))].append(order_id)
+    rows: list[Any] = []
+    for node, some in by_node.items():
+        shards = [customer_shard(order_id) for order_id in some]
+        rows += await desk.fetch(node, "archived_limited_orders", shards, some)
+    return rows
 
 
 def _lines(details: str) -> Sequence[Line] | None:

@@ -136,7 +136,8 @@ DELETE FROM log.inbox_other WHERE day < $1;
 DELETE FROM log.dead_letters WHERE settled_at < now() - $1::interval;
 
 -- name: forget_moved
-DELETE FROM log.moved WHERE at < now() - $1::interval;
+-- Of streams that nobody keeps for longer.
+DELETE FROM log.moved WHERE at < now() - $1::interval AND stream <> ALL($2::text[]);
 
 -- name: reset_cursor
 -- Whoever works from where it stood before notices by the generation.

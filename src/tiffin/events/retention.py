@@ -3,7 +3,7 @@
 With them go the days of the inbox, some time later, and dead letters that have been settled.
 """
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import date, timedelta
 
 import asyncpg
@@ -24,15 +24,27 @@ _LOCK = 0x7469666603
 _log = structlog.get_logger()
 
 
-async def keep_days(node: Node, retention_days: int) -> list[date]:
+Keep = Callable[[Node, date], Awaitable[None]]
+"""Puts what a day says of a stream where it stays, before the day is dropped. Doing it again is harmless."""
+
+
+async def keep_days(
+    node: Node, retention_days: int, histories: Mapping[str, Keep] | None = None
+) -> list[date]:
     """Make the partitions of the coming week; drop days older than `retention_days`. Returns those dropped.
 
     A day that a reader still needs is kept, however old. Days go by the database's clock, in UTC.
+    `histories`: streams whose events outlive their days, in `log.moved` or elsewhere, and who sees to that.
     Safe to run twice and by two processes at once. `Unavailable("database_busy")`: somebody has been reading
     the log for long; nothing was done.
     """
     try:
-        dropped = await _keep_days(node, retention_days)
+        histories = histories or {}
+        kept = await _old_days(node, retention_days)
+        for day in kept:
+            for keep in histories.values():
+                await keep(node, day)
+        dropped = await _keep_days(node, retention_days, kept, list(histories))
     except asyncpg.LockNotAvailableError as error:
         raise Unavailable("database_busy", f"the log of node {node.name} is in use") from error
     for day in dropped:
@@ -40,7 +52,16 @@ async def keep_days(node: Node, retention_days: int) -> list[date]:
     return dropped
 
 
-async def _keep_days(node: Node, retention_days: int) -> list[date]:
+async def _old_days(node: Node, retention_days: int) -> list[date]:
+    row = await node.fetchrow(_QUERIES["today"])
+    assert row is not None
+    oldest: date = row["today"] - timedelta(days=retention_days)
+    return [record["day"] for record in await node.fetch(_QUERIES["days"]) if record["day"] < oldest]
+
+
+async def _keep_days(
+    node: Node, retention_days: int, may_go: Collection[date], streams: Collection[str]
+) -> list[date]:
     dropped: list[date] = []
     async with node.transaction() as connection:
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
@@ -53,7 +74,7 @@ async def _keep_days(node: Node, retention_days: int) -> list[date]:
         # A reader opens the day before its cursor's too: that one stays with it.
         unread = row["furthest_behind"] - timedelta(days=1) if row["furthest_behind"] else None
         for day, name in present.items():
-            if day < today - timedelta(days=retention_days) and (unread is None or day < unread):
+            if day in may_go and (unread is None or day < unread):
                 await connection.execute(f"DROP TABLE log.{name}")
                 dropped.append(day)
         oldest = min(present.keys() - set(dropped), default=today)
@@ -61,7 +82,7 @@ async def _keep_days(node: Node, retention_days: int) -> list[date]:
             connection, today, min(oldest, today - timedelta(days=retention_days)) - MARKS_LONGER
         )
         await connection.execute(_QUERIES["forget_letters"], timedelta(days=retention_days))
-        await connection.execute(_QUERIES["forget_moved"], timedelta(days=retention_days))
+        await connection.execute(_QUERIES["forget_moved"], timedelta(days=retention_days), streams)
     return dropped
 
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import asyncpg
 
+from tiffin.sharding.order_id import customer_shard, is_valid
 from tiffin.sharding.router import Router
 from tiffin.sharding.slots import Dimension, shard_of
 from tiffin.storage.node import Node
@@ -46,6 +47,26 @@ def batches_of_shards(keys: Iterable[Key], shard: Callable[[Key], int]) -> list[
         padding = some[:1] * (SHARDS_MAX - len(some))
         batches.append((some + padding, [key for each in some for key in by_shard[each]]))
     return batches
+
+
+async def rows_of_orders(router: Router, query: str, order_ids: Sequence[int]) -> list[asyncpg.Record]:
+    """What a statement, which is given shards and ids, finds about orders where their truths are. It is asked
+    again if shards moved meanwhile."""
+    epoch = router.epoch
+    rows = await _ask_truths(router, query, order_ids)
+    if order_ids and await router.changed(epoch):
+        rows = await _ask_truths(router, query, order_ids)
+    return rows
+
+
+async def _ask_truths(router: Router, query: str, order_ids: Sequence[int]) -> list[asyncpg.Record]:
+    by_node: defaultdict[Node, list[int]] = defaultdict(list)
+    for order_id in filter(is_valid, order_ids):
+        by_node[router.node("customer", customer_shard(order_id))].append(order_id)
+    rows: list[asyncpg.Record] = []
+    for node, some in by_node.items():
+        rows += await node.fetch(query, [customer_shard(order_id) for order_id in some], some)
+    return rows
 
 
 async def _ask_nodes(

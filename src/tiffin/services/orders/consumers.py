@@ -13,7 +13,7 @@ import structlog
 
 from tiffin.events.event import Event
 from tiffin.rpc import contracts as c
-from tiffin.services.orders import statements
+from tiffin.services.orders import archive, statements
 from tiffin.services.orders.erasure import Erasure
 from tiffin.services.orders.order import OrderRow
 from tiffin.services.orders.states import LEGACY_EVENTS
@@ -56,6 +56,8 @@ class RestaurantCopy:
             found = await self._read(sorted(missing))
             rows += found
             missing.difference_update(row.id for row in found)
+        # What is archived is as it was when it ended: so is its copy, wherever that is.
+        missing.difference_update(await self._archived(missing))
         if unexplained := missing - adopted:
             _log.error("orders_not_found", orders=sorted(unexplained))
         await self._remove(disowned & missing)
@@ -84,6 +86,15 @@ class RestaurantCopy:
             async with node.connection() as connection:
                 rows += [row for row in await statements.read(connection, places) if row is not None]
         return rows
+
+    async def _archived(self, order_ids: Iterable[int]) -> set[int]:
+        found: set[int] = set()
+        for order_id in order_ids:
+            row = await self._router.read(
+                "customer", customer_shard(order_id), lambda node, of=order_id: archive.get(node, of)
+            )
+            found |= {order_id} if row is not None else set()
+        return found
 
     async def _write(self, rows: Sequence[OrderRow]) -> None:
         by_node: dict[Node, list[OrderRow]] = {}

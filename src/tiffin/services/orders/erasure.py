@@ -4,10 +4,12 @@ The rest stays: what was ordered, for how much, when, and the customer's id, whi
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import msgspec
 
 from tiffin.rpc import contracts as c
+from tiffin.services.orders.archive import QUERIES as ARCHIVE
 from tiffin.services.orders.order import Details, OrderRow, details_of
 from tiffin.services.orders.statements import QUERIES
 from tiffin.sharding.order_id import restaurant_shard
@@ -37,19 +39,21 @@ class Erasure:
 
     async def erase(self, customer_id: str, *, also_open: bool) -> None:
         """Blank the orders that have ended; with `also_open` all. The copies have to be up to date."""
-        shard, after = shard_of(customer_id), 0
-        while rows := await self._page(shard, customer_id, after):
-            blanked = {
-                row.id: _encode(without_person(details_of(row))).decode()
-                for row in rows
-                if also_open or row.state in ENDED
-            }
-            await self._blank(shard, blanked)
-            after = rows[-1].id
+        shard = shard_of(customer_id)
+        for to_erase in (QUERIES["to_erase"], ARCHIVE["to_erase"]):  # what is archived meanwhile comes again
+            after = 0
+            while rows := await self._page(to_erase, shard, customer_id, after):
+                blanked = {
+                    row.id: _encode(without_person(details_of(row))).decode()
+                    for row in rows
+                    if also_open or row.state in ENDED
+                }
+                await self._blank(shard, blanked)
+                after = rows[-1].id
 
-    async def _page(self, shard: int, customer_id: str, after: int) -> list[OrderRow]:
+    async def _page(self, to_erase: str, shard: int, customer_id: str, after: int) -> list[OrderRow]:
         async def ask(node: Node) -> Sequence[OrderRow]:
-            rows = await node.fetch(QUERIES["to_erase"], shard, customer_id, after, PAGE_MAX)
+            rows = await node.fetch(to_erase, shard, customer_id, after, PAGE_MAX)
             return [OrderRow(*row) for row in rows]
 
         return list(await self._router.read("customer", shard, ask))
@@ -57,16 +61,27 @@ class Erasure:
     async def _blank(self, shard: int, blanked: Mapping[int, str]) -> None:
         """The copies last: until they are blank as well, the truth is asked for again after a failure."""
         for order_id, details in blanked.items():
-            await self._router.read(
-                "customer",
-                shard,
-                lambda node, at=order_id, to=details: node.fetch(QUERIES["blank"], shard, at, to),
+            fingerprint = await self._router.read(
+                "customer", shard, partial(_blank, shard=shard, order_id=order_id, details=details)
             )
-            copy_shard = restaurant_shard(order_id)
             await self._router.read(
                 "restaurant",
-                copy_shard,
-                lambda node, at=order_id, to=details, of=copy_shard: node.fetch(
-                    QUERIES["blank_copy"], of, at, to
-                ),
+                restaurant_shard(order_id),
+                partial(_blank_copy, order_id=order_id, details=details, fingerprint=fingerprint),
             )
+
+
+async def _blank(node: Node, shard: int, order_id: int, details: str) -> int | None:
+    """Among the hot orders, or in the archive, where it may have gone meanwhile. Returns its fingerprint."""
+    if not await node.fetch(QUERIES["blank"], shard, order_id, details):
+        await node.fetch(ARCHIVE["blank"], shard, order_id, details)
+    row = await node.fetchrow(ARCHIVE["fingerprint"], shard, order_id)
+    return row["fingerprint"] if row else None
+
+
+async def _blank_copy(node: Node, order_id: int, details: str, fingerprint: int | None) -> bool:
+    """An archived copy has nothing to forget, but its seal is of the order as it was."""
+    shard = restaurant_shard(order_id)
+    return bool(await node.fetch(QUERIES["blank_copy"], shard, order_id, details)) or (
+        fingerprint is not None and bool(await node.fetch(ARCHIVE["reseal"], shard, order_id, fingerprint))
+    )

@@ -19,7 +19,8 @@ from prometheus_client import Counter as CounterMetric
 from tiffin.events.progress import has_caught_up
 from tiffin.primitives.clock import Clock
 from tiffin.primitives.errors import Unavailable
-from tiffin.services.orders import statements
+from tiffin.services.orders import archive, statements
+from tiffin.services.orders.archive import QUERIES as ARCHIVE
 from tiffin.services.orders.consumers import RestaurantCopy
 from tiffin.services.orders.order import OrderRow
 from tiffin.sharding.order_id import customer_shard, is_valid, restaurant_shard
@@ -172,6 +173,7 @@ class Reconciler:
             async with node.transaction() as connection:
                 if fault.seen is not None:
                     await connection.execute(_QUERIES["remove_copy"], shard, order_id, fault.seen)
+                    await connection.execute(ARCHIVE["remove_copy"], shard, order_id, fault.seen)
                 if truth is not None:
                     await statements.copy(connection, [truth._replace(shard=shard)])
 
@@ -183,7 +185,7 @@ class Reconciler:
         async def read(node: Node) -> OrderRow | None:
             async with node.connection() as connection:
                 (row,) = await statements.read(connection, [(shard, order_id)])
-                return row
+                return row or await archive.get(node, order_id)
 
         return await self._router.read("customer", shard, read)
 

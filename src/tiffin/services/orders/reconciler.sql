@@ -5,13 +5,17 @@
 SELECT min(o.id)
   FROM unnest($1::smallint[]) AS s (shard)
  CROSS JOIN LATERAL (
-       SELECT id FROM orders.orders WHERE shard = s.shard AND id >= $2 ORDER BY id LIMIT 1) AS o;
+       (SELECT id FROM orders.orders WHERE shard = s.shard AND id >= $2 ORDER BY id LIMIT 1)
+       UNION ALL
+       (SELECT id FROM orders.archive WHERE shard = s.shard AND id >= $2 ORDER BY id LIMIT 1)) AS o;
 
 -- name: first_copy
 SELECT min(o.id)
   FROM unnest($1::smallint[]) AS s (shard)
  CROSS JOIN LATERAL (
-       SELECT id FROM orders.orders_by_restaurant WHERE shard = s.shard AND id >= $2 ORDER BY id LIMIT 1) AS o;
+       (SELECT id FROM orders.orders_by_restaurant WHERE shard = s.shard AND id >= $2 ORDER BY id LIMIT 1)
+       UNION ALL
+       (SELECT id FROM orders.archive_by_restaurant WHERE shard = s.shard AND id >= $2 ORDER BY id LIMIT 1)) AS o;
 
 -- name: truth_sums
 -- How many orders of these shards with an id from $2 to below $3 have their copy in which shard, and all their
@@ -70,4 +74,4 @@ SELECT s.shard, t.*
 -- Only the very row that was seen: one that has been written since is newer.
 DELETE FROM orders.orders_by_restaurant
  WHERE shard = $1 AND id = $2
-   AND (SELECT fingerprint FROM orders.copies WHERE shard = $1 AND id = $2) = $3;
+   AND EXISTS (SELECT FROM orders.copies WHERE shard = $1 AND id = $2 AND fingerprint = $3);

@@ -116,7 +116,7 @@ class OrdersService:
         if caller.role not in ("operator", "system") and (caller.role, caller.id) != (dimension, key):
             raise Refusal(f"{dimension}_not_found", f"no such {dimension}")
         before = _before(request.cursor)
-        rows = await self._store.page(dimension, key, request.state, before, request.limit + 1)
+        rows = await self._store.page(dimension, key, request.state, before, request.limit + 1, self._clock())
         page = rows[: request.limit]
         more = len(rows) > request.limit
         return c.OrderPage(

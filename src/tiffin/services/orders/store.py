@@ -10,10 +10,12 @@ import msgspec
 from tiffin.events.reader import QUERIES as LOG_QUERIES
 from tiffin.events.waking import Waker
 from tiffin.rpc.contracts import OrderEvent
-from tiffin.services.orders import statements
+from tiffin.services.orders import archive, statements
+from tiffin.services.orders.archive import ArchivePages
 from tiffin.services.orders.legacy_store import LegacyStore
 from tiffin.services.orders.order import OrderRow
 from tiffin.services.orders.statements import QUERIES
+from tiffin.services.orders.states import TERMINAL
 from tiffin.services.orders.transition import Moved
 from tiffin.sharding.order_id import customer_shard
 from tiffin.sharding.router import Router
@@ -30,6 +32,7 @@ class OrderStore:
 
     def __init__(self, router: Router) -> None:
         self._router = router
+        self._archive = ArchivePages(router)
         self._wakers = {node.name: Waker(node) for node in router.nodes}
         self._places = self._groups(statements.place, statements.settle_place)
         self._moves = self._groups(statements.move, statements.settle_move)
@@ -53,11 +56,14 @@ class OrderStore:
         )
 
     async def get(self, order_id: int, within_s: float) -> OrderRow | None:
-        """An order, from the truth."""
+        """An order, from the truth: among the hot ones, then in the archive."""
         shard = customer_shard(order_id)
-        return await self._router.read(
-            "customer", shard, lambda node: self._reads[node.name].submit((shard, order_id), within_s)
-        )
+
+        async def ask(node: Node) -> OrderRow | None:
+            hot = await self._reads[node.name].submit((shard, order_id), within_s)
+            return hot or await archive.get(node, order_id)
+
+        return await self._router.read("customer", shard, ask)
 
     async def get_many(self, order_ids: Sequence[int]) -> list[OrderRow]:
         """Those orders that there are, from the truth. What is missing is confirmed against the epoch."""
@@ -79,7 +85,13 @@ class OrderStore:
         return OrderRow(*record) if record else None
 
     async def page(
-        self, dimension: Dimension, key: str, state: str | None, before: tuple[datetime, int], limit: int
+        self,
+        dimension: Dimension,
+        key: str,
+        state: str | None,
+        before: tuple[datetime, int],
+        limit: int,
+        now: datetime,
     ) -> list[OrderRow]:
         """Orders of one customer or one restaurant, newest first, placed before (moment, id)."""
         shard = shard_of(key)
@@ -87,16 +99,23 @@ class OrderStore:
         records = await self._router.read(
             dimension, shard, lambda node: node.fetch(query, shard, key, *before, state, limit)
         )
-        return [OrderRow(*record) for record in records]
+        hot = [OrderRow(*record) for record in records]
+        if not archive.may_hold(hot, state, limit, now):
+            return hot
+        return archive.merge(hot, await self._archive.page(dimension, key, state, before, limit), limit)
 
     async def history(self, order_id: int) -> list[OrderEvent]:
-        """Everything that has happened to an order, oldest first, as far back as the log is kept."""
-        records = await self._router.read(
-            "customer",
-            customer_shard(order_id),
-            lambda node: node.fetch(LOG_QUERIES["of_key"], "order", str(order_id)),
-        )
-        return [_event_decoder.decode(record["data"]) for record in records]
+        """Everything that has happened to an order, oldest first. Of an archived order the archive knows it, of others
+        the log."""
+
+        async def ask(node: Node) -> list[OrderEvent]:
+            records = await node.fetch(LOG_QUERIES["of_key"], "order", str(order_id))
+            events = [_event_decoder.decode(record["data"]) for record in records]
+            if events and events[-1].to_state not in TERMINAL:
+                return events
+            return await archive.history(node, order_id) or events
+
+        return await self._router.read("customer", customer_shard(order_id), ask)
 
     async def close(self) -> None:
         """Finish what is in flight."""
@@ -115,7 +134,10 @@ class OrderStore:
         rows: list[OrderRow] = []
         for node, places in by_node.items():
             async with node.connection() as connection:
-                rows += [row for row in await statements.read(connection, places) if row is not None]
+                hot = [row for row in await statements.read(connection, places) if row is not None]
+                found = {row.id for row in hot}
+                rows += hot
+                rows += await archive.get_many(connection, [at for at in places if at[1] not in found])
         return rows
 
     def _groups(

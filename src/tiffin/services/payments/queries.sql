@@ -151,6 +151,19 @@ WHERE shard = $1 AND id > $2::bigint || '-' AND id < $2::bigint || '.' ORDER BY 
 -- name: refund_parts
 SELECT * FROM payments.refunds WHERE shard = $1 AND id = $2 ORDER BY part;
 
+-- name: unsettled
+-- Those of these orders that have a payment or a refund on its way.
+SELECT DISTINCT p.order_id
+  FROM unnest($1::smallint[], $2::bigint[]) AS t (shard, order_id)
+ CROSS JOIN LATERAL (
+       SELECT t.order_id FROM payments.payments
+        WHERE shard = t.shard AND id > t.order_id || '-' AND id < t.order_id || '.'
+          AND (state NOT IN ('succeeded', 'declined', 'voided') OR refunding > 0)
+       UNION ALL
+       SELECT t.order_id FROM payments.refunds
+        WHERE shard = t.shard AND id > t.order_id || '-' AND id < t.order_id || '.' AND state = 'pending'
+       OFFSET 0) AS p;
+
 -- name: good_of_orders
 -- Payments whose money is certain, or as good as.
 -- The shards one by one: an array of them opens every partition (see tiffin.sharding.read_many).

@@ -156,6 +156,15 @@ class PaymentsService:
             return c.NoticeTaken(known=True)
         return c.NoticeTaken(known=await self._take_refund_notice(notice.refund_key, notice.outcome, trace))
 
+    async def unsettled(self, context: c.CallContext, request: c.OrderIds) -> c.OrderIds:
+        """Those of these orders that have a payment or a refund on its way; for the platform's own parts."""
+        remaining_s(context, self._clock)
+        if context.caller.role not in ("operator", "system"):
+            raise Refusal("forbidden", "only for the platform's own parts")
+        numbers = [int(text) for text in request.order_ids if text.isdecimal() and len(text) < 20]
+        found = await self._store.unsettled(numbers)
+        return c.OrderIds(order_ids=[str(number) for number in sorted(found)])
+
     async def close(self) -> None:
         """Finish what is being written."""
         await self._store.close()

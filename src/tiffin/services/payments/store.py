@@ -12,7 +12,7 @@ from tiffin.services.payments.payment import Change, Payment, order_id_of
 from tiffin.services.payments.refund import Refund
 from tiffin.services.payments.rows import QUERIES, change_row, payment_of, refund_of, start_row
 from tiffin.sharding.order_id import customer_shard
-from tiffin.sharding.read_many import batches_of_shards
+from tiffin.sharding.read_many import batches_of_shards, rows_of_orders
 from tiffin.sharding.router import Router
 from tiffin.storage.group_commit import GroupCommit, Run, Settle
 from tiffin.storage.node import Connection, Node
@@ -101,6 +101,11 @@ class PaymentStore:
     async def good_of_orders(self, order_ids: Sequence[int]) -> list[Payment]:
         """Some orders' payments that are authorised or succeeded."""
         return await self._many("good_of_orders", order_ids, customer_shard)
+
+    async def unsettled(self, order_ids: Sequence[int]) -> set[int]:
+        """Those of these orders that have a payment or a refund on its way."""
+        rows = await rows_of_orders(self._router, QUERIES["unsettled"], order_ids)
+        return {row["order_id"] for row in rows}
 
     async def by_ids(self, payment_ids: Sequence[str]) -> list[Payment]:
         """Payments by ids of ours, those that exist."""

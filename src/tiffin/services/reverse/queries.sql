@@ -13,6 +13,17 @@ SELECT * FROM reverse.cases
 SELECT * FROM reverse.cases
  WHERE shard = $1 AND id > $2::bigint || '-' AND id < $2::bigint || '.' ORDER BY opened_at, id;
 
+-- name: unsettled
+-- Those of these orders that have a case which is not over. The lateral keeps the planner from joining all 120
+-- partitions with the list.
+SELECT DISTINCT c.order_id
+  FROM unnest($1::smallint[], $2::bigint[]) AS t (shard, order_id)
+ CROSS JOIN LATERAL (
+       SELECT order_id FROM reverse.cases
+        WHERE shard = t.shard AND id > t.order_id || '-' AND id < t.order_id || '.'
+          AND state NOT IN ('withdrawn', 'closed')
+       OFFSET 0) AS c;
+
 -- name: open
 -- A new case with its deadline, its claim and its first event, in the order of `Case`.
 WITH opened AS (
@@ -98,6 +109,16 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
        updated_at = excluded.updated_at, due_at = excluded.due_at, reason = excluded.reason,
        details = excluded.details
  WHERE o.version < excluded.version;
+
+-- name: keep_histories
+-- What a day of the log says of cases that are here, out of the log's days. Cases are few, and kept for ever.
+INSERT INTO log.moved (dimension, shard, stream, key, version, type, data, at, trace, xid, position)
+SELECT e.dimension, e.shard, e.stream, e.key, e.version, e.type, e.data, e.at, e.trace, e.xid, e.position
+  FROM log.events e
+ CROSS JOIN LATERAL (
+       SELECT FROM reverse.cases WHERE shard = e.shard AND id = e.key OFFSET 0) AS here
+ WHERE e.day = $1 AND e.stream = 'case'
+    ON CONFLICT DO NOTHING;
 
 -- name: policies
 SELECT version, begins_at, body FROM reverse.policies ORDER BY version;

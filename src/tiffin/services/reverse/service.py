@@ -86,6 +86,15 @@ class ReverseService:
         case = await self._carrier.try_to_carry(moved.case)
         return to_contract(case, context.caller.role)
 
+    async def unsettled(self, context: c.CallContext, request: c.OrderIds) -> c.OrderIds:
+        """Those of these orders that have a case that is not over; for the platform's own parts."""
+        remaining_s(context, self._clock)
+        if context.caller.role not in ("operator", "system"):
+            raise Refusal("forbidden", "only for the platform's own parts")
+        numbers = [int(text) for text in request.order_ids if text.isdecimal() and len(text) < 20]
+        found = await self._store.unsettled(numbers)
+        return c.OrderIds(order_ids=[str(number) for number in sorted(found)])
+
     async def get(self, context: c.CallContext, request: c.CaseRef) -> c.Case:
         """A case, for those who have to do with it."""
         return to_contract(await self._visible(context, request.case_id), context.caller.role)

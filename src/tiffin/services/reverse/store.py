@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, fields
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple
 
 import asyncpg
@@ -13,12 +13,15 @@ from tiffin.rpc.contracts import CaseEvent
 from tiffin.services.reverse.case import Case, order_id_of
 from tiffin.services.reverse.transition import Moved
 from tiffin.sharding.order_id import customer_shard, restaurant_shard
+from tiffin.sharding.read_many import rows_of_orders
 from tiffin.sharding.router import Router
 from tiffin.sharding.slots import shard_of
 from tiffin.storage.node import Connection, Node
 from tiffin.storage.queries import load_queries
 
 QUERIES = load_queries("tiffin.services.reverse")
+KEEPING_TIMEOUT_S = 600.0
+"""A day of a node's log is read once."""
 _decode = msgspec.json.Decoder(CaseEvent).decode
 _FIELDS = tuple(field.name for field in fields(Case))
 
@@ -105,6 +108,11 @@ class CaseStore:
         )
         return [case_of(row) for row in rows]
 
+    async def unsettled(self, order_ids: Sequence[int]) -> set[int]:
+        """Those of these orders that have a case which is not over."""
+        rows = await rows_of_orders(self._router, QUERIES["unsettled"], order_ids)
+        return {row["order_id"] for row in rows}
+
     async def of_customer(
         self, customer_id: str, state: str | None, before: tuple[datetime, str], limit: int
     ) -> list[Case]:
@@ -145,7 +153,7 @@ class CaseStore:
         return [row["id"] for row in rows]
 
     async def history(self, case_id: str) -> list[CaseEvent]:
-        """Everything that has happened to a case, oldest first, as far back as the log is kept."""
+        """Everything that has happened to a case, oldest first."""
         order_id = order_id_of(case_id)
         if order_id is None:
             return []
@@ -166,6 +174,15 @@ class CaseStore:
 def case_of(row: asyncpg.Record) -> Case:
     """A case from its row."""
     return Case(*(row[name] for name in _FIELDS))
+
+
+async def keep_histories(node: Node, day: date) -> None:
+    """Before a day of the log is dropped, as the databases' owner: put beside it what it says of cases."""
+    connection = await node.connect(KEEPING_TIMEOUT_S)
+    try:
+        await connection.execute(QUERIES["keep_histories"], day)
+    finally:
+        await connection.close()
 
 
 async def _open(connection: Connection, moved: Moved) -> None:

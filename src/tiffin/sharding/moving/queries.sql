@@ -60,6 +60,12 @@ SELECT n.nspname AS schema, c.relname AS name, 100 AS fillfactor,
  WHERE c.relkind = 'r' AND obj_description(c.oid, 'pg_class') LIKE 'beside: ' || $1 || '%'
  ORDER BY 1, 2;
 
+-- name: tablespaces
+-- Of sharded tables that have one of their own on this node.
+SELECT c.oid::regclass::text AS name, quote_ident(t.spcname) AS tablespace
+  FROM pg_class c JOIN pg_tablespace t ON t.oid = c.reltablespace
+ WHERE c.relkind = 'p';
+
 -- name: attached
 -- Which of these tables are partitions now.
 SELECT c.oid::regclass::text AS name, c.relispartition AS attached

@@ -45,11 +45,15 @@ async def make(node: Node, move: Move) -> None:
 
     The CHECK spares a look at every row when the table is taken in.
     """
+    tablespaces = {row["name"]: row["tablespace"] for row in await node.fetch(QUERIES["tablespaces"])}
     for dimension, shards in move.shards.items():
         for table in await sharded(node, dimension):
+            storage = f"WITH (fillfactor = {table.fillfactor})"
+            if table.parent in tablespaces:
+                storage += f" TABLESPACE {tablespaces[table.parent]}"
             statements = [
                 f"CREATE TABLE IF NOT EXISTS {table.of(shard)} (LIKE {table.parent} INCLUDING ALL,"
-                f" CONSTRAINT of_shard CHECK (shard = {shard})) WITH (fillfactor = {table.fillfactor});"
+                f" CONSTRAINT of_shard CHECK (shard = {shard})) {storage};"
                 for shard in shards
             ]
             if statements:
