@@ -15,6 +15,7 @@ SCHEMAS = (
     Schema("ledger", "tiffin.services.payments.ledger"),
     Schema("reverse", "tiffin.services.reverse"),
     Schema("webhooks", "tiffin.services.webhooks"),
+    Schema("migration", "tiffin.migration"),
 )
 
 _OWN = ("SELECT", "INSERT", "UPDATE", "DELETE")
@@ -54,6 +55,7 @@ ROLES = (
     Role("ledger", {**_LEDGER, **_ROUTING, **_CONSUMING, **_APPENDING}),
     Role("reverse", {**_REVERSE, **_ROUTING, **_CONSUMING, **_APPENDING}),
     Role("webhooks", {"webhooks.*": _OWN, **_ROUTING, **_CONSUMING}),
-    Role("gateway", _READING),
+    Role("migration", {"migration.*": _OWN, **_ROUTING}),
+    Role("gateway", {**_READING, **_ROUTING}),
 )
 """A service's own schema, the map of the shards, and of the log no more than it needs. Nothing else."""

@@ -211,7 +211,7 @@ class AdoptionDesk:
         async def one(order_id: int) -> int | None:
             row = rows.get(order_id)
             adoption = hand(row, self._policy, command, self._clock()) if row else None
-            if row is None or row.state in TERMINAL:
+            if row is None or (to_platform and row.state in TERMINAL):
                 await self._legacy.forget_open(ids.customer_shard(order_id), order_id)
             elif adoption and await self._legacy.adopt(adoption, within_s):
                 return order_id
