@@ -1,11 +1,12 @@
-"""`tiffin`: the commands, of five rooms: running the platform, looking at it, events, policies, shards."""
+"""`tiffin`: the commands: running the platform, looking at it, events, policies, nodes, shards."""
 
 import cyclopts
 
-from tiffin.cli.commands import events, looking, policies, running, shards
+from tiffin.cli.commands import events, looking, nodes, policies, running, shards
 from tiffin.cli.config import ConfigError
 from tiffin.primitives.errors import Unavailable
 from tiffin.sharding.moving.move import MoveError
+from tiffin.sharding.registry import NodeError
 from tiffin.storage.migrations import EditedMigration
 from tiffin.storage.roles import RoleError
 
@@ -14,6 +15,7 @@ app.update(running.commands)
 app.update(looking.commands)
 app.update(events.commands)
 app.update(policies.commands)
+app.update(nodes.commands)
 app.update(shards.commands)
 
 
@@ -21,5 +23,5 @@ def main() -> None:
     """The console script."""
     try:
         app()
-    except (ConfigError, EditedMigration, MoveError, RoleError, Unavailable, OSError) as error:
+    except (ConfigError, EditedMigration, MoveError, NodeError, RoleError, Unavailable, OSError) as error:
         raise SystemExit(f"tiffin: {error}") from None

@@ -9,7 +9,7 @@ from tiffin.cli.config import Config
 from tiffin.cli.keeping import keep_log
 from tiffin.cli.nodes import enter_nodes, open_nodes
 from tiffin.cli.parts import PARTS, Ground, Peers, open_gateway
-from tiffin.cli.parts.part import at_work
+from tiffin.cli.parts.part import at_work, watching
 from tiffin.cli.sandbox import sandbox
 from tiffin.cli.secret import read_secret
 from tiffin.gateway.app import Gateway
@@ -20,7 +20,6 @@ from tiffin.services.payments.ledger.consumers import LedgerConsumer
 from tiffin.services.restaurants.consumers import StockConsumer
 from tiffin.services.reverse.consumers import ReverseConsumer
 from tiffin.services.webhooks.consumers import WebhooksConsumer
-from tiffin.sharding.router import Router
 
 CONSUMER_NAMES = (
     RestaurantCopy.name, StockConsumer.name, PaymentsConsumer.name, NotificationsConsumer.name,
@@ -46,16 +45,16 @@ async def open_platform(config: Config, port: int) -> AsyncGenerator[Platform]:
         secret = read_secret(config.data_directory)
         urls = {node.name: node.url for node in owned.all}
         provider_url = await stack.enter_async_context(sandbox(config, secret, utc_now))
-        peers, parts = Peers(), [keep_log(owned.all, config)]
+        peers, parts, routers = Peers(), [keep_log(owned.router, config)], [owned.router]
         for name, open_part in PARTS.items():
-            nodes = await stack.enter_async_context(enter_nodes(urls, name, secret))
-            ground = Ground(
-                config, nodes, await Router.open(nodes), secret, f"http://127.0.0.1:{port}", provider_url
-            )
+            router = await stack.enter_async_context(enter_nodes(urls, name, secret))
+            routers.append(router)
+            ground = Ground(config, router, secret, f"http://127.0.0.1:{port}", provider_url)
             part = await stack.enter_async_context(open_part(ground, peers))
             setattr(peers, name, part.service)
             parts.append(part)
-        nodes = await stack.enter_async_context(enter_nodes(urls, "gateway", secret))
-        gateway = await stack.enter_async_context(open_gateway(nodes, peers, config.server))
+        router = await stack.enter_async_context(enter_nodes(urls, "gateway", secret))
+        gateway = await stack.enter_async_context(open_gateway(router, peers, config.server))
+        parts.append(watching(*routers, router))
         await stack.enter_async_context(at_work(parts))
         yield Platform(gateway, len(owned.all), owned.postmaster)

@@ -19,7 +19,11 @@ SCHEMAS = (
 )
 
 _OWN = ("SELECT", "INSERT", "UPDATE", "DELETE")
-_ROUTING = {"tiffin.topology": ("SELECT",), "tiffin.epoch": ("SELECT",)}
+_ROUTING = {
+    "tiffin.topology": ("SELECT",),
+    "tiffin.epoch": ("SELECT",),
+    "tiffin.nodes": ("SELECT",),
+}
 _READING = {"log.events": ("SELECT",), "log.history": ("SELECT",)}
 _CONSUMING = {
     **_READING,

@@ -12,7 +12,7 @@ from tiffin.cli.config import Config
 from tiffin.cli.keeping import keep_log
 from tiffin.cli.nodes import enter_nodes, find_nodes, open_nodes
 from tiffin.cli.parts import PARTS, Ground, open_gateway
-from tiffin.cli.parts.part import at_work
+from tiffin.cli.parts.part import at_work, watching
 from tiffin.cli.peers import contract_of, remote_peers
 from tiffin.cli.sandbox import sandbox
 from tiffin.cli.secret import read_secret
@@ -20,7 +20,6 @@ from tiffin.cli.stopping import stop_event
 from tiffin.gateway.server import serve as serve_http
 from tiffin.rpc.garbage import settle
 from tiffin.rpc.server import DRAIN_S, RpcServer
-from tiffin.sharding.router import Router
 
 _log = structlog.get_logger()
 
@@ -43,12 +42,12 @@ async def _service(config: Config, name: str, listen: str | None) -> AsyncGenera
     secret = read_secret(config.data_directory)
     async with AsyncExitStack() as stack:
         found = await stack.enter_async_context(find_nodes(config))
-        nodes = await stack.enter_async_context(enter_nodes(found.urls, name, secret))
+        router = await stack.enter_async_context(enter_nodes(found.urls, name, secret))
         peers = await stack.enter_async_context(remote_peers(config))
         provider = provider_url(config) if name == "payments" else ""
-        ground = Ground(config, nodes, await Router.open(nodes), secret, config.server.own_url, provider)
+        ground = Ground(config, router, secret, config.server.own_url, provider)
         part = await stack.enter_async_context(PARTS[name](ground, peers))
-        await stack.enter_async_context(at_work([part]))
+        await stack.enter_async_context(at_work([part, watching(router)]))
         stack.enter_context(_metrics(config, name))
         server = RpcServer({contract_of(name): part.service}, utc_now, registry=REGISTRY)
         stack.push_async_callback(server.drain, DRAIN_S)
@@ -77,9 +76,10 @@ async def _gateway(config: Config, listen: str | None) -> AsyncGenerator[str]:
     secret = read_secret(config.data_directory)
     async with (
         find_nodes(config) as found,
-        enter_nodes(found.urls, "gateway", secret) as nodes,
+        enter_nodes(found.urls, "gateway", secret) as router,
         remote_peers(config) as peers,
-        open_gateway(nodes, peers, config.server) as gateway,
+        open_gateway(router, peers, config.server) as gateway,
+        at_work([watching(router)]),
     ):
         server = await serve_http(gateway, host, port)
         try:
@@ -99,5 +99,8 @@ async def _sandbox(config: Config, listen: str | None) -> AsyncGenerator[str]:
 @asynccontextmanager
 async def _log_keeper(config: Config, _: str | None) -> AsyncGenerator[str]:
     """The only one that enters the databases as their owner."""
-    async with open_nodes(config) as nodes, at_work([keep_log(nodes.all, config)]):
+    async with (
+        open_nodes(config) as nodes,
+        at_work([keep_log(nodes.router, config), watching(nodes.router)]),
+    ):
         yield "nowhere"

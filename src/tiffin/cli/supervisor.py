@@ -22,7 +22,7 @@ from tiffin.cli.health import ask
 from tiffin.cli.keeping import keep_log
 from tiffin.cli.nodes import open_nodes
 from tiffin.cli.parts import PARTS
-from tiffin.cli.parts.part import at_work
+from tiffin.cli.parts.part import at_work, watching
 from tiffin.cli.roll import Entry, write_roll
 from tiffin.cli.running import announce, claim
 from tiffin.cli.stopping import stop_event
@@ -95,7 +95,10 @@ async def up_processes(config: Config, file: Path, console: Console) -> None:
     stop = stop_event()
     with claim(config.data_directory):
         console.print("starting: PostgreSQL, the schema, a process for every service", highlight=False)
-        async with open_nodes(config) as nodes, at_work([keep_log(nodes.all, config)]):
+        async with (
+            open_nodes(config) as nodes,
+            at_work([keep_log(nodes.router, config), watching(nodes.router)]),
+        ):
             supervisor = Supervisor(config, file)
             async with supervised(supervisor):
                 await supervisor.until_serving(stop)

@@ -50,8 +50,8 @@ class LiveFeed:
     def __init__(self, nodes: Sequence[Node]) -> None:
         self._nodes = nodes
         self._watchers: set[_Watcher] = set()
-        self._followers: list[asyncio.Task[None]] = []
-        self._following: list[asyncio.Event] = []
+        self._followers: dict[Node, asyncio.Task[None]] = {}
+        self._following: dict[Node, asyncio.Event] = {}
 
     @asynccontextmanager
     async def subscribe(
@@ -66,25 +66,37 @@ class LiveFeed:
         finally:
             self._watchers.discard(watcher)
             if not self._watchers:
-                await self._stop()
+                await self._stop(list(self._followers))
+
+    async def take(self, nodes: Sequence[Node]) -> None:
+        """From now on follow these nodes."""
+        self._nodes = nodes
+        await self._stop([node for node in self._followers if node not in nodes])
+        if self._watchers:
+            self._begin()
 
     async def close(self) -> None:
         """End every stream."""
         self._let_go(list(self._watchers))
-        await self._stop()
+        await self._stop(list(self._followers))
 
     async def _follow(self) -> None:
-        if not self._followers:
-            self._following = [asyncio.Event() for _ in self._nodes]
-            self._followers = [
-                asyncio.create_task(self._follow_node(node, ready), name=f"live {node.name}")
-                for node, ready in zip(self._nodes, self._following, strict=True)
-            ]
-        for ready in self._following:
+        self._begin()
+        for ready in list(self._following.values()):
             await ready.wait()
 
-    async def _stop(self) -> None:
-        followers, self._followers = self._followers, []
+    def _begin(self) -> None:
+        for node in self._nodes:
+            if node not in self._followers:
+                ready = self._following[node] = asyncio.Event()
+                self._followers[node] = asyncio.create_task(
+                    self._follow_node(node, ready), name=f"live {node.name}"
+                )
+
+    async def _stop(self, nodes: Sequence[Node]) -> None:
+        followers = [self._followers.pop(node) for node in nodes]
+        for node in nodes:
+            self._following.pop(node).set()
         for follower in followers:
             follower.cancel()
         await asyncio.gather(*followers, return_exceptions=True)

@@ -13,8 +13,13 @@ from tiffin.storage.node import Node
 SWITCHED_WITHIN_S = 5.0
 """A shard that moves to another node is on neither for some milliseconds. For so long that is waited for."""
 LOOK_INTERVAL_S = 0.005
+SEEN_OFF_S = 10.0
+"""After a node has left, what is still under way there may take so long."""
 
 Answer = TypeVar("Answer")
+
+Enter = Callable[[str, str], Awaitable[Node]]
+"""Makes a node out of its name and address, without connecting yet."""
 
 
 class Router:
@@ -23,20 +28,40 @@ class Router:
     Two rules make that safe. A write to a node that no longer holds the shard is refused by the database
     (`is_missing_partition`): `write` reloads and tries once more. A read that finds nothing is believed
     only if the epoch has not changed meanwhile: `read` sees to that.
+
+    Nodes come and go with the topology, if the router is told how to enter them. Who does something on each
+    asks for `nodes` each time, or waits for `other_nodes`.
     """
 
-    def __init__(self, nodes: Sequence[Node], topology: Topology) -> None:
+    def __init__(self, nodes: Sequence[Node], topology: Topology, enter: Enter | None = None) -> None:
+        """`nodes` are those of the topology; without `enter`, all there will ever be."""
         self.nodes = tuple(nodes)
         self.directory = nodes[0]
-        self._by_name = {node.name: node for node in nodes}
+        self._enter = enter
+        self._addresses = dict(topology.addresses)
+        self._map = _map(self.nodes, topology)
         self._topology = topology
-        self._map: dict[tuple[Dimension, int], Node] = {}
-        self._take(topology)
+        self._taking = asyncio.Lock()
+        self._others = asyncio.Event()
+        self._leaving: dict[Node, asyncio.Task[None]] = {}
 
     @classmethod
-    async def open(cls, nodes: Sequence[Node]) -> "Router":
-        """A router over these nodes; the first one is the directory."""
-        return cls(nodes, await read_topology(nodes[0]))
+    async def open(cls, nodes: Sequence[Node], enter: Enter | None = None) -> "Router":
+        """A router over these nodes; the first one is the directory, which knows the others."""
+        topology = await read_topology(nodes[0])
+        if enter is not None:
+            known = {node.name for node in nodes}
+            others = [await enter(name, url) for name, url in topology.addresses.items() if name not in known]
+            nodes = [*nodes, *others]
+        return cls(nodes, topology, enter)
+
+    async def close(self) -> None:
+        """Close all nodes but the directory."""
+        for task in self._leaving.values():
+            task.cancel()
+        await asyncio.gather(*self._leaving.values(), return_exceptions=True)
+        for node in (*self._leaving, *self.nodes[1:]):
+            await node.close()
 
     @property
     def epoch(self) -> int:
@@ -51,6 +76,17 @@ class Router:
         """The shards of a dimension that live on a node."""
         return [shard for (of, shard), holder in self._map.items() if of == dimension and holder is node]
 
+    async def other_nodes(self, known: Sequence[Node]) -> tuple[Node, ...]:
+        """The nodes there are, as soon as they are not these."""
+        while self.nodes == tuple(known):
+            await self._others.wait()
+        return self.nodes
+
+    async def refresh(self) -> None:
+        """Take the present topology. `Unavailable` if the directory is away."""
+        if await read_epoch(self.directory) != self.epoch:
+            await self._take(await read_topology(self.directory))
+
     async def changed(self, since: int | None = None, of: tuple[Dimension, int] | None = None) -> bool:
         """Whether the topology has moved on since an epoch (the one in use, unless told); takes the new one.
 
@@ -61,9 +97,7 @@ class Router:
         since = self.epoch if since is None else since
         switching = _among(self._topology.switching, of)
         if switching or (self.epoch == since and await read_epoch(self.directory) != since):
-            topology = await self._settled_topology(switching, of)
-            if topology.epoch > self.epoch:
-                self._take(topology)
+            await self._take(await self._settled_topology(switching, of))
         return self.epoch != since
 
     async def _settled_topology(
@@ -105,9 +139,48 @@ class Router:
                 raise Unavailable("shard_away", f"{dimension} shard {shard} is between two nodes") from error
         return await do(self.node(dimension, shard))
 
-    def _take(self, topology: Topology) -> None:
-        self._map = {place: self._by_name[name] for place, name in topology.node_names.items()}
-        self._topology = topology
+    async def _take(self, topology: Topology) -> None:
+        async with self._taking:
+            if topology.epoch <= self.epoch:
+                return
+            nodes = self.nodes if self._enter is None else await self._nodes_of(topology, self._enter)
+            self._map = _map(nodes, topology)
+            self._topology = topology
+            gone, self.nodes = [node for node in self.nodes if node not in nodes], nodes
+            for node in gone:
+                self._leaving[node] = asyncio.create_task(self._see_off(node), name=f"leaving {node.name}")
+            self._addresses = dict(topology.addresses)
+            others, self._others = self._others, asyncio.Event()
+            others.set()
+
+    async def _nodes_of(self, topology: Topology, enter: Enter) -> tuple[Node, ...]:
+        """The directory, those known already, and new ones. One with another address is a new one."""
+        known = {
+            node.name: node
+            for node in self.nodes
+            if topology.addresses.get(node.name) == self._addresses.get(node.name)
+        }
+        others = [
+            known.get(name) or await enter(name, url)
+            for name, url in topology.addresses.items()
+            if name != self.directory.name
+        ]
+        return (self.directory, *others)
+
+    async def _see_off(self, node: Node) -> None:
+        await asyncio.sleep(SEEN_OFF_S)
+        await node.close()
+        del self._leaving[node]
+
+
+def _map(nodes: Sequence[Node], topology: Topology) -> dict[tuple[Dimension, int], Node]:
+    by_name = {node.name: node for node in nodes}
+    try:
+        return {place: by_name[name] for place, name in topology.node_names.items()}
+    except KeyError as error:
+        raise Unavailable(
+            "shard_away", f"there are shards on {error}, which this process does not know"
+        ) from None
 
 
 def _among(

@@ -1,7 +1,7 @@
 """The topology: which node holds which shard, as of an epoch. The directory (the first node) keeps it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tiffin.sharding.partitions import create_partitions
 from tiffin.sharding.slots import DIMENSIONS, SHARDS, Dimension
@@ -19,6 +19,8 @@ class Topology:
     node_names: Mapping[tuple[Dimension, int], str]
     switching: frozenset[tuple[Dimension, int]] = frozenset()
     """On their way to another node, and on neither until the epoch goes up again."""
+    addresses: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Of the nodes that are listed, the directory first: URLs without user and password."""
 
 
 async def read_epoch(directory: Node) -> int:
@@ -35,6 +37,7 @@ async def read_topology(directory: Node) -> Topology:
         rows[0]["epoch"],
         {(row["dimension"], row["shard"]): row["node"] for row in rows if row["dimension"] is not None},
         frozenset((row["dimension"], row["shard"]) for row in rows if row["switching"]),
+        {row["node"]: row["url"] for row in rows if row["url"] is not None},
     )
 
 

@@ -1,7 +1,7 @@
 """One PostgreSQL database of the platform and the connections to it."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,8 @@ CONNECTION_LOST = (
 )
 """What asyncpg raises when the server, not the statement, is at fault."""
 
+_NO_ENTRY = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+
 
 class _StatelessConnection(asyncpg.Connection):
     """A connection that keeps no session state, so nothing has to be reset when it goes back to the pool."""
@@ -48,13 +50,23 @@ class Node:
         self.name = name
         self.url = url
         self._pool = pool
+        self._closers: list[Callable[[], Awaitable[None]]] = []
 
     @classmethod
     async def open(cls, name: str, url: str, readers_max: int = READERS_MAX) -> "Node":
         """Connect. `Unavailable` if nobody answers within `CONNECT_TIMEOUT_S`."""
+        return await cls._open(name, url, 1, readers_max)
+
+    @classmethod
+    async def open_later(cls, name: str, url: str) -> "Node":
+        """A node that connects when it is first asked for something."""
+        return await cls._open(name, url, 0, READERS_MAX)
+
+    @classmethod
+    async def _open(cls, name: str, url: str, readers_min: int, readers_max: int) -> "Node":
         try:
             pool = await asyncpg.create_pool(
-                url, min_size=1, max_size=readers_max, connection_class=_StatelessConnection,
+                url, min_size=readers_min, max_size=readers_max, connection_class=_StatelessConnection,
                 timeout=CONNECT_TIMEOUT_S, command_timeout=STATEMENT_TIMEOUT_S,
                 server_settings=_SETTINGS,
             )  # fmt: skip
@@ -83,7 +95,7 @@ class Node:
         try:
             async with self._pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
                 yield connection
-        except CONNECTION_LOST as error:
+        except (*CONNECTION_LOST, *_NO_ENTRY) as error:
             raise Unavailable("database_unavailable", f"node {self.name}: {error!r}") from error
 
     @asynccontextmanager
@@ -105,11 +117,17 @@ class Node:
                 connection_class=_StatelessConnection,
                 server_settings=_SETTINGS,
             )
-        except CONNECTION_LOST as error:
+        except (*CONNECTION_LOST, *_NO_ENTRY) as error:
             raise Unavailable("database_unavailable", f"node {self.name}: {error!r}") from error
+
+    def on_close(self, closer: Callable[[], Awaitable[None]]) -> None:
+        """Have something ended before the connections are; what was asked for last comes first."""
+        self._closers.append(closer)
 
     async def close(self) -> None:
         """Give every connection back; those still in use are cut after a moment."""
+        while self._closers:
+            await self._closers.pop()()
         try:
             await asyncio.wait_for(self._pool.close(), 5)
         except TimeoutError:

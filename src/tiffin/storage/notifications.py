@@ -15,8 +15,11 @@ PAUSE_S = 1.0
 _log = structlog.get_logger()
 
 
-async def follow(node: Node, channel: str, hear: Callable[[str], None]) -> None:
-    """For ever: call `hear` with every payload. What is said while the connection is away is not heard.
+async def follow(
+    node: Node, channel: str, hear: Callable[[str], None], listening: Callable[[], None] = lambda: None
+) -> None:
+    """For ever: call `hear` with every payload. What is said while the connection is away is not heard:
+    `listening` is called whenever a connection begins to listen.
 
     Ends by cancellation.
     """
@@ -32,6 +35,7 @@ async def follow(node: Node, channel: str, hear: Callable[[str], None]) -> None:
             continue
         try:
             await connection.add_listener(channel, notified)
+            listening()
             while True:
                 async with asyncio.timeout(CHECK_S):
                     await connection.fetchrow("SELECT 1")

@@ -20,6 +20,8 @@ from tiffin.storage.queries import load_queries
 
 NAME_BYTES_MAX = 63
 SCRAM_ITERATIONS = 4096
+_OF_THE_OWNER = ("user", "password", "passfile", "database", "dbname")
+"""What a URL's query may say of who enters, or says twice."""
 
 _QUERIES = load_queries("tiffin.storage", "roles.sql")
 _LOCK = 0x7469666604
@@ -56,6 +58,14 @@ def role_name(database: str, service: str) -> str:
 
 def role_url(url: str, service: str, password_of: PasswordOf) -> str:
     """The address of a database, for the role of a service. What the URL says of a user gives way."""
+    parts = urlsplit(without_owner(url))
+    role = role_name(unquote(parts.path[1:]), service)
+    who = f"{quote(role, safe='')}:{quote(password_of(role), safe='')}"
+    return urlunsplit(parts._replace(netloc=f"{who}@{parts.netloc}"))
+
+
+def without_owner(url: str) -> str:
+    """The address of a database without who enters it and how. `RoleError` if it names no database."""
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query))
     named = unquote(parts.path.lstrip("/")) or options.get("database") or options.get("dbname")
@@ -63,11 +73,9 @@ def role_url(url: str, service: str, password_of: PasswordOf) -> str:
     database = named or (user and unquote(user))
     if not database:
         raise RoleError("the URL of a node names no database")
-    role = role_name(database, service)
-    kept = {k: v for k, v in options.items() if k not in ("user", "password", "database", "dbname")}
-    who = f"{quote(role, safe='')}:{quote(password_of(role), safe='')}"
+    kept = {key: value for key, value in options.items() if key not in _OF_THE_OWNER}
     hosts = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, f"{who}@{hosts}", f"/{quote(database, safe='')}", urlencode(kept), ""))
+    return urlunsplit((parts.scheme, hosts, f"/{quote(database, safe='')}", urlencode(kept), ""))
 
 
 async def open_as(name: str, url: str, service: str, password_of: PasswordOf) -> Node:

@@ -26,6 +26,7 @@ SHARED = {
     "log.history": {"SELECT"},
     "tiffin.topology": {"SELECT"},
     "tiffin.epoch": {"SELECT"},
+    "tiffin.nodes": {"SELECT"},
 }
 """All that a service may ever be given outside its own schema."""
 

@@ -4,9 +4,9 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
-from tiffin.cli.background import every
+from tiffin.cli.background import Work, every
 from tiffin.cli.clock import utc_now
-from tiffin.cli.parts.part import Ground, Part, Peers, Work, consume
+from tiffin.cli.parts.part import Ground, Part, Peers, consume
 from tiffin.events.consumer import Consumer
 from tiffin.services.payments.ledger.consumers import LedgerConsumer
 from tiffin.services.payments.ledger.policies import KnownPolicies

@@ -7,10 +7,10 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from tiffin.cli.background import every
+from tiffin.cli.background import Work, every, on_each_node
 from tiffin.cli.clock import utc_now
 from tiffin.cli.config import ConfigError, Notifications
-from tiffin.cli.parts.part import Ground, Part, Peers, Work, consume
+from tiffin.cli.parts.part import Ground, Part, Peers, consume
 from tiffin.events.consumer import Consumer
 from tiffin.services.notifications.catalogue import CatalogueError
 from tiffin.services.notifications.consumers import NotificationsConsumer
@@ -52,8 +52,11 @@ async def open_notifications(ground: Ground, peers: Peers) -> AsyncGenerator[Par
             reader = NotificationsConsumer(store, catalogue, audiences, peers.orders, utc_now)
             return [
                 *consume(Consumer(reader.name, reader.handle, GATHER_S, reader.types), ground),
-                *(_sending(sender, node, security) for node in ground.nodes for security in (True, False)),
-                *(_measuring(sender, node) for node in ground.nodes),
+                *(
+                    on_each_node(ground.router, partial(_sending, sender, security=security))
+                    for security in (True, False)
+                ),
+                on_each_node(ground.router, partial(_measuring, sender)),
                 every(FORGET_INTERVAL_S, "notifications.forget", forget),
             ]
 

@@ -4,9 +4,9 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
 
-from tiffin.cli.background import every
+from tiffin.cli.background import Work, every, on_each_node
 from tiffin.cli.clock import utc_now
-from tiffin.cli.parts.part import COPY_GATHERS_S, Ground, Part, Peers, Work, consume
+from tiffin.cli.parts.part import COPY_GATHERS_S, Ground, Part, Peers, consume
 from tiffin.events.consumer import Consumer
 from tiffin.services.orders.consumers import RestaurantCopy
 from tiffin.services.orders.patrol import patrol
@@ -40,9 +40,9 @@ async def open_orders(ground: Ground, peers: Peers) -> AsyncGenerator[Part]:
         copy = RestaurantCopy(ground.router)
         return [
             *consume(Consumer(copy.name, copy.handle, COPY_GATHERS_S), ground),
-            *(
-                every(SWEEP_INTERVAL_S, "orders.deadlines", partial(act_on_deadlines, node))
-                for node in ground.nodes
+            on_each_node(
+                ground.router,
+                lambda node: every(SWEEP_INTERVAL_S, "orders.deadlines", partial(act_on_deadlines, node)),
             ),
             every(PATROL_INTERVAL_S, "orders.reconciler", reconcile),
         ]

@@ -1,11 +1,11 @@
 """What every composition function is given, and what it gives."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
+from tiffin.cli.background import Work, on_all_nodes, on_each_node
 from tiffin.cli.clock import utc_now
 from tiffin.cli.config import Config
 from tiffin.events.consumer import Consumer
@@ -13,13 +13,10 @@ from tiffin.events.rabbitmq.runner import BrokerRunner
 from tiffin.events.runner import ConsumerRunner
 from tiffin.rpc import contracts as c
 from tiffin.sharding.router import Router
-from tiffin.storage.node import Node
+from tiffin.sharding.watching import watch
 
 COPY_GATHERS_S = 0.02
 EFFECTS_GATHER_S = 0.1
-
-Work = Coroutine[Any, Any, None]
-"""Something that goes on for ever, until it is cancelled."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +24,8 @@ class Ground:
     """What a service stands on."""
 
     config: Config
-    nodes: Sequence[Node]
-    """Entered as the service's own role."""
     router: Router
+    """Its nodes are entered as the service's own role."""
     secret: bytes
     gateway_url: str
     """Where the platform's HTTP API is."""
@@ -74,8 +70,18 @@ def consume(consumer: Consumer, ground: Ground) -> list[Work]:
     batches."""
     if ground.config.events.transport == "rabbitmq":
         consumer = replace(consumer, batches=True)
-        return [BrokerRunner(consumer, ground.nodes, ground.config.events.url, utc_now).run()]
-    return [ConsumerRunner(consumer, node, utc_now).run() for node in ground.nodes]
+        return [
+            on_all_nodes(
+                ground.router,
+                lambda nodes: BrokerRunner(consumer, nodes, ground.config.events.url, utc_now).run(),
+            )
+        ]
+    return [on_each_node(ground.router, lambda node: ConsumerRunner(consumer, node, utc_now).run())]
+
+
+def watching(*routers: Router) -> Part:
+    """Keeps the routers of a process up to date, by the directory as the first of them enters it."""
+    return Part(None, lambda: [watch(routers[0].directory, routers)])
 
 
 @asynccontextmanager

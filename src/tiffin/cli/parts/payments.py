@@ -6,10 +6,10 @@ from uuid import uuid4
 
 import aiohttp
 
-from tiffin.cli.background import every
+from tiffin.cli.background import Work, every
 from tiffin.cli.clock import utc_now
 from tiffin.cli.config import ConfigError
-from tiffin.cli.parts.part import EFFECTS_GATHER_S, Ground, Part, Peers, Work, consume
+from tiffin.cli.parts.part import EFFECTS_GATHER_S, Ground, Part, Peers, consume
 from tiffin.events.consumer import Consumer
 from tiffin.services.payments.consumers import PaymentsConsumer
 from tiffin.services.payments.outcomes import Provider

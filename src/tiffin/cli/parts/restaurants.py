@@ -4,9 +4,9 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from tiffin.cli.background import every
+from tiffin.cli.background import Work, every, on_each_node
 from tiffin.cli.clock import utc_now
-from tiffin.cli.parts.part import EFFECTS_GATHER_S, Ground, Part, Peers, Work, consume
+from tiffin.cli.parts.part import EFFECTS_GATHER_S, Ground, Part, Peers, consume
 from tiffin.events.consumer import Consumer
 from tiffin.services.restaurants.consumers import StockConsumer
 from tiffin.services.restaurants.service import CHANGES, RestaurantsService
@@ -34,7 +34,7 @@ async def open_restaurants(ground: Ground, peers: Peers) -> AsyncGenerator[Part]
             *consume(Consumer(reader.name, reader.handle, EFFECTS_GATHER_S, reader.types), ground),
             every(FORGET_INTERVAL_S, "restaurants.holdings", forget_holdings),
             service.directory.run(),
-            *(follow(node, CHANGES, service.forget) for node in ground.nodes),
+            on_each_node(ground.router, lambda node: follow(node, CHANGES, service.forget)),
         ]
 
     try:

@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 from functools import partial
 from uuid import uuid4
 
-from tiffin.cli.background import every
+from tiffin.cli.background import Work, every, on_each_node
 from tiffin.cli.clock import utc_now
-from tiffin.cli.parts.part import Ground, Part, Peers, Work, consume
+from tiffin.cli.parts.part import Ground, Part, Peers, consume
 from tiffin.events.consumer import Consumer
 from tiffin.services.reverse.carrying import Carrier
 from tiffin.services.reverse.consumers import ReverseConsumer
@@ -33,7 +33,10 @@ async def open_reverse(ground: Ground, peers: Peers) -> AsyncGenerator[Part]:
         reader = ReverseConsumer(store, carrier)
         return [
             *consume(Consumer(reader.name, reader.handle, GATHER_S, reader.types), ground),
-            *(every(WORK_INTERVAL_S, "reverse.work", partial(carrier.work, node)) for node in ground.nodes),
+            on_each_node(
+                ground.router,
+                lambda node: every(WORK_INTERVAL_S, "reverse.work", partial(carrier.work, node)),
+            ),
         ]
 
     yield Part(service, work)

@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
 
-from tiffin.cli.background import every
+from tiffin.cli.background import Work, every, on_each_node
 from tiffin.cli.clock import utc_now
-from tiffin.cli.parts.part import Ground, Part, Peers, Work
+from tiffin.cli.parts.part import Ground, Part, Peers
 from tiffin.rpc import contracts as c
 from tiffin.rpc.context import new_context
 from tiffin.services.users.erasure import tell_again
@@ -27,16 +27,15 @@ async def open_users(ground: Ground, peers: Peers) -> AsyncGenerator[Part]:
         send_code=partial(_send_code, peers), random_bytes=secrets.token_bytes,
     )  # fmt: skip
 
-    async def tell(node: Node) -> bool:
-        return await tell_again(node, utc_now())
+    def tell(node: Node) -> Work:
+        return every(TELL_INTERVAL_S, "users.erasures", lambda: tell_again(node, utc_now()))
 
     async def forget() -> bool:
-        await users.forget_old(ground.nodes)
+        await users.forget_old(ground.router.nodes)
         return False
 
     def work() -> list[Work]:
-        telling = [every(TELL_INTERVAL_S, "users.erasures", partial(tell, node)) for node in ground.nodes]
-        return [every(FORGET_INTERVAL_S, "users.forget", forget), *telling]
+        return [every(FORGET_INTERVAL_S, "users.forget", forget), on_each_node(ground.router, tell)]
 
     yield Part(users, work)
 

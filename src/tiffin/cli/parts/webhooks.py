@@ -4,11 +4,12 @@ import secrets
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 
-from tiffin.cli.background import every
+from tiffin.cli.background import Work, every, on_each_node
 from tiffin.cli.clock import utc_now
 from tiffin.cli.config import ConfigError
-from tiffin.cli.parts.part import Ground, Part, Peers, Work, consume
+from tiffin.cli.parts.part import Ground, Part, Peers, consume
 from tiffin.events.consumer import Consumer
 from tiffin.gateway.asyncapi import RESTAURANTS_HEAR
 from tiffin.services.webhooks.addresses import Allowed
@@ -64,8 +65,8 @@ async def open_webhooks(ground: Ground, peers: Peers) -> AsyncGenerator[Part]:
             reader = WebhooksConsumer(deliveries, listening, RESTAURANTS_HEAR, kept, utc_now)
             return [
                 *consume(Consumer(reader.name, reader.handle, GATHER_S, reader.types), ground),
-                *(send_all(sender, node, SEND_INTERVAL_S) for node in ground.nodes),
-                *(_measuring(sender, node) for node in ground.nodes),
+                on_each_node(ground.router, lambda node: send_all(sender, node, SEND_INTERVAL_S)),
+                on_each_node(ground.router, partial(_measuring, sender)),
                 every(FORGET_INTERVAL_S, "webhooks.forget", forget),
             ]
 

@@ -10,6 +10,7 @@ from tiffin.sharding.router import Router
 from tiffin.sharding.slots import Dimension
 from tiffin.storage.group_commit import GroupCommit
 from tiffin.storage.node import Node
+from tiffin.storage.per_node import PerNode
 
 _DIMENSION: Dimension = "customer"
 """Of both: old ids are sharded by a key of their own, and kept beside the orders' truth."""
@@ -22,18 +23,15 @@ class LegacyStore:
         """`wake`: of a node, what is called after each commit that has written events."""
         self._router = router
         key = statements.key_of_adoption
-        self._adoptions = {
-            node: GroupCommit(node, statements.adopt, statements.settle, key, wake(node))
-            for node in router.nodes
-        }
-        self._disownings = {
-            node: GroupCommit(node, statements.disown, statements.settle, key, wake(node))
-            for node in router.nodes
-        }
-        self._claims = {
-            node: GroupCommit(node, statements.claim, statements.settle_claim, statements.key_of_claim)
-            for node in router.nodes
-        }
+        self._adoptions = PerNode(
+            lambda node: GroupCommit(node, statements.adopt, statements.settle, key, wake(node))
+        )
+        self._disownings = PerNode(
+            lambda node: GroupCommit(node, statements.disown, statements.settle, key, wake(node))
+        )
+        self._claims = PerNode(
+            lambda node: GroupCommit(node, statements.claim, statements.settle_claim, statements.key_of_claim)
+        )
 
     async def adopt(self, adoption: Adoption, within_s: float) -> bool:
         """Write an order's next version. False: it is not at the version before."""
@@ -102,8 +100,7 @@ class LegacyStore:
     async def close(self) -> None:
         """Finish what is in flight."""
         for groups in (self._adoptions, self._disownings, self._claims):
-            for group in groups.values():
-                await group.close()
+            await groups.close()
 
     async def _claimed(self, claims: Sequence[Claim]) -> dict[str, int]:
         by_node: defaultdict[Node, list[Claim]] = defaultdict(list)

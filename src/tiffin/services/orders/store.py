@@ -22,6 +22,7 @@ from tiffin.sharding.router import Router
 from tiffin.sharding.slots import Dimension, shard_of
 from tiffin.storage.group_commit import GroupCommit, Key
 from tiffin.storage.node import Node
+from tiffin.storage.per_node import PerNode
 
 Answer = TypeVar("Answer")
 _event_decoder = msgspec.json.Decoder(OrderEvent)
@@ -33,26 +34,25 @@ class OrderStore:
     def __init__(self, router: Router) -> None:
         self._router = router
         self._archive = ArchivePages(router)
-        self._wakers = {node.name: Waker(node) for node in router.nodes}
+        self._wakers = PerNode(Waker)
         self._places = self._groups(statements.place, statements.settle_place)
         self._moves = self._groups(statements.move, statements.settle_move)
-        self.legacy = LegacyStore(router, lambda node: self._wakers[node.name].wake)
+        self.legacy = LegacyStore(router, lambda node: self._wakers[node].wake)
         """What is about orders of other systems."""
-        self._reads = {
-            node.name: GroupCommit(node, statements.read, statements.read_again, key=_itself)
-            for node in router.nodes
-        }
+        self._reads = PerNode(
+            lambda node: GroupCommit(node, statements.read, statements.read_again, key=_itself)
+        )
 
     async def place(self, placed: Moved, within_s: float) -> bool:
         """Store a new order. False: this customer has used this idempotency key already."""
         return await self._router.write(
-            "customer", placed.row.shard, lambda node: self._places[node.name].submit(placed, within_s)
+            "customer", placed.row.shard, lambda node: self._places[node].submit(placed, within_s)
         )
 
     async def move(self, moved: Moved, within_s: float) -> bool:
         """Store an order's next version. False: somebody else has moved it meanwhile."""
         return await self._router.write(
-            "customer", moved.row.shard, lambda node: self._moves[node.name].submit(moved, within_s)
+            "customer", moved.row.shard, lambda node: self._moves[node].submit(moved, within_s)
         )
 
     async def get(self, order_id: int, within_s: float) -> OrderRow | None:
@@ -60,7 +60,7 @@ class OrderStore:
         shard = customer_shard(order_id)
 
         async def ask(node: Node) -> OrderRow | None:
-            hot = await self._reads[node.name].submit((shard, order_id), within_s)
+            hot = await self._reads[node].submit((shard, order_id), within_s)
             return hot or await archive.get(node, order_id)
 
         return await self._router.read("customer", shard, ask)
@@ -105,8 +105,8 @@ class OrderStore:
         return archive.merge(hot, await self._archive.page(dimension, key, state, before, limit), limit)
 
     async def history(self, order_id: int) -> list[OrderEvent]:
-        """Everything that has happened to an order, oldest first. Of an archived order the archive knows it, of others
-        the log."""
+        """Everything that has happened to an order, oldest first. Of an archived order the archive knows it,
+        of others the log."""
 
         async def ask(node: Node) -> list[OrderEvent]:
             records = await node.fetch(LOG_QUERIES["of_key"], "order", str(order_id))
@@ -120,11 +120,9 @@ class OrderStore:
     async def close(self) -> None:
         """Finish what is in flight."""
         for groups in (self._places, self._moves, self._reads):
-            for group in groups.values():
-                await group.close()
+            await groups.close()
         await self.legacy.close()
-        for waker in self._wakers.values():
-            await waker.close()
+        await self._wakers.close()
 
     async def _read_many(self, order_ids: Sequence[int]) -> list[OrderRow]:
         by_node: defaultdict[Node, list[Key]] = defaultdict(list)
@@ -144,14 +142,13 @@ class OrderStore:
         self,
         run: Callable[..., Awaitable[Sequence[bool]]],
         settle: Callable[..., Awaitable[Sequence[bool | None]]],
-    ) -> dict[str, GroupCommit[Moved, bool]]:
+    ) -> PerNode[GroupCommit[Moved, bool]]:
         """One a node; whoever reads its log is woken after every commit."""
-        return {
-            node.name: GroupCommit(
-                node, run, settle, key=statements.key_of, committed=self._wakers[node.name].wake
+        return PerNode(
+            lambda node: GroupCommit(
+                node, run, settle, key=statements.key_of, committed=self._wakers[node].wake
             )
-            for node in self._router.nodes
-        }
+        )
 
 
 def _itself(place: Key) -> Key:

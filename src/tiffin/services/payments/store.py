@@ -16,6 +16,7 @@ from tiffin.sharding.read_many import batches_of_shards, rows_of_orders
 from tiffin.sharding.router import Router
 from tiffin.storage.group_commit import GroupCommit, Run, Settle
 from tiffin.storage.node import Connection, Node
+from tiffin.storage.per_node import PerNode
 
 WRITE_TIMEOUT_S = 10.0
 
@@ -27,8 +28,8 @@ class PaymentStore:
 
     def __init__(self, router: Router) -> None:
         self._router = router
-        self._starts = {node.name: _commits(node, _start, _settle_start) for node in router.nodes}
-        self._changes = {node.name: _commits(node, _change, _settle_change) for node in router.nodes}
+        self._starts = PerNode(lambda node: _commits(node, _start, _settle_start))
+        self._changes = PerNode(lambda node: _commits(node, _change, _settle_change))
 
     async def start(self, start: Change) -> bool:
         """Record an intent. False: the order has not so much left to be paid, or the id is there already."""
@@ -123,15 +124,14 @@ class PaymentStore:
 
     async def close(self) -> None:
         """Finish what is being written."""
-        commits = [*self._starts.values(), *self._changes.values()]
-        await asyncio.gather(*(commit.close() for commit in commits))
+        await asyncio.gather(self._starts.close(), self._changes.close())
 
-    async def _write(self, commits: dict[str, GroupCommit[Change, bool]], change: Change) -> bool:
+    async def _write(self, commits: PerNode[GroupCommit[Change, bool]], change: Change) -> bool:
         try:
             return await self._router.write(
                 "customer",
                 change.payment.shard,
-                lambda node: commits[node.name].submit(change, WRITE_TIMEOUT_S),
+                lambda node: commits[node].submit(change, WRITE_TIMEOUT_S),
             )
         except asyncpg.UniqueViolationError:
             return False

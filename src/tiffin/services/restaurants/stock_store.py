@@ -27,6 +27,7 @@ from tiffin.sharding.router import Router
 from tiffin.sharding.slots import shard_of
 from tiffin.storage.group_commit import GroupCommit, Key
 from tiffin.storage.node import Connection, Node
+from tiffin.storage.per_node import PerNode
 from tiffin.storage.queries import load_queries
 
 _QUERIES = load_queries("tiffin.services.restaurants")
@@ -47,13 +48,13 @@ class StockStore:
     def __init__(self, router: Router, clock: Clock) -> None:
         self._router = router
         self._clock = clock
-        self._groups: dict[Node, GroupCommit[Command, Result]] = {}
+        self._groups = PerNode(lambda node: GroupCommit(node, self._run, _again, _order))
 
     async def carry_out(self, command: Command, within_s: float) -> Result:
         """One command, in a transaction with whatever else is waiting. Again is the same."""
 
         async def do(node: Node) -> Result:
-            return await self._group(node).submit(command, within_s)
+            return await self._groups[node].submit(command, within_s)
 
         shard, epoch = shard_of_command(command), self._router.epoch
         result = await self._router.write("restaurant", shard, do)
@@ -134,13 +135,7 @@ class StockStore:
 
     async def close(self) -> None:
         """Finish what is in flight; refuse the rest."""
-        await asyncio.gather(*(group.close() for group in self._groups.values()))
-
-    def _group(self, node: Node) -> GroupCommit[Command, Result]:
-        group = self._groups.get(node)
-        if group is None:
-            group = self._groups[node] = GroupCommit(node, self._run, _again, _order)
-        return group
+        await self._groups.close()
 
     async def _run(self, connection: Connection, commands: Sequence[Command]) -> list[Result]:
         async with connection.transaction():

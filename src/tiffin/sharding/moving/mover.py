@@ -70,7 +70,7 @@ class Mover:
                     " finish, roll back or cancel it first"
                 )
         for node in (source, target):
-            await _check_room(node)
+            await check_room(node)
         await _check_same_tables(source, target)
         row = await self._directory.fetchrow(
             QUERIES["begin"], leg.source, leg.target,
@@ -186,7 +186,8 @@ class Mover:
         return self._nodes[name]
 
 
-async def _check_room(node: Node) -> None:
+async def check_room(node: Node) -> None:
+    """`MoveError` unless shards could move from and to the node's server."""
     room = await node.fetchrow(QUERIES["room"])
     assert room is not None
     if room["version"] < VERSION_MIN:
