@@ -22,7 +22,7 @@ import json
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlsplit
@@ -63,7 +63,7 @@ class Settings(NamedTuple):
     by_outbox: bool
     """Whether `note` has to write keys: not where triggers or the replication stream tell of changes."""
     read_new_percent: float
-    read_new_customers: frozenset
+    read_new_customers: frozenset[str]
 
 
 NOT_THERE = Settings(False, "old", False, 0.0, frozenset())
@@ -212,7 +212,7 @@ class Tiffin:
             self._https.append(connection)
         else:
             connection.close()
-        answer = json.loads(content) if content else {}
+        answer: Any = json.loads(content) if content else {}
         if response.status >= 500 or response.status == 429:
             raise TiffinAway("{} {}".format(response.status, answer.get("code", "")))
         if response.status >= 400:
@@ -245,7 +245,7 @@ class Tiffin:
         )
 
     @contextmanager
-    def _database(self) -> Iterator[Any]:
+    def _database(self) -> Generator[Any, None, None]:
         """A cursor in a transaction of its own."""
         connection = self._databases.pop() if self._databases else self._connect()
         try:
