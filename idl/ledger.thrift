@@ -73,6 +73,16 @@ struct RecordProviderPayout {
                                 pattern = "^[A-Za-z0-9_.-]{1,100}$"),
 }
 
+struct UndoCash {
+  1: required string courier_id (pattern = "^[A-Za-z0-9_.:-]{1,64}$"),
+  2: required string reference (doc = "Under which it was noted.", pattern = "^[A-Za-z0-9_.-]{1,100}$"),
+}
+
+struct UndoProviderPayout {
+  1: required string provider (pattern = "^[a-z]{1,40}$"),
+  2: required string reference (doc = "Under which it was noted.", pattern = "^[A-Za-z0-9_.-]{1,100}$"),
+}
+
 struct Settlement {
   1: required string id (pattern = "^[A-Za-z0-9_.:-]{1,200}$"),
   2: required string party (doc = "restaurant:<id> or courier:<id>."),
@@ -155,6 +165,10 @@ service Ledger extends base.Health {
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Note that a courier has handed in cash.", repeat = "safe"),
   Entry record_provider_payout(1: base.CallContext context, 2: RecordProviderPayout request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Note that a provider has paid on what it took for us.", repeat = "safe"),
+  Entry undo_cash(1: base.CallContext context, 2: UndoCash request)
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Undo what was noted of a courier's cash by mistake, once.", repeat = "safe"),
+  Entry undo_provider_payout(1: base.CallContext context, 2: UndoProviderPayout request)
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Undo what was noted of a provider's payout by mistake, once.", repeat = "safe"),
   SettlementsCsv settlements_csv(1: base.CallContext context, 2: SettlementsOf request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "What a restaurant or courier has been settled and paid, as CSV.", repeat = "safe"),
   SettlementList list_settlements(1: base.CallContext context, 2: SettlementsOf request)

@@ -219,7 +219,10 @@ ROUTES: tuple[Route, ...] = (
           "Ledger.settlement_statement", csv="csv"),
     Route("POST", "/v1/settlements/{settlement_id}/payout", (OPERATOR,), "Ledger.record_payout"),
     Route("POST", "/v1/couriers/{courier_id}/cash", (OPERATOR,), "Ledger.record_cash", 201),
+    Route("DELETE", "/v1/couriers/{courier_id}/cash/{reference}", (OPERATOR,), "Ledger.undo_cash"),
     Route("POST", "/v1/providers/{provider}/payouts", (OPERATOR,), "Ledger.record_provider_payout", 201),
+    Route("DELETE", "/v1/providers/{provider}/payouts/{reference}", (OPERATOR,),
+          "Ledger.undo_provider_payout"),
     # cases: undoing
     Route("POST", "/v1/orders/{order_id}/cases/quote", PARTIES, "Reverse.quote"),
     Route("POST", "/v1/orders/{order_id}/cases", PARTIES, "Reverse.open", 201,

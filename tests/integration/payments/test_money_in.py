@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+from msgspec import structs
 
 from integration.payments.ledger_town import Books
 from integration.payments.payments_bench import Bench
 from manual_clock import ManualClock
 from marketplace import EXTRA, FEE, PRICE, refusal_of
+from tiffin.primitives.errors import Refusal
 from tiffin.rpc import contracts as c
 from tiffin.rpc.context import Role
 from tiffin.services.payments.ledger import accounts
@@ -66,6 +68,63 @@ async def test_what_a_provider_pays_on_and_keeps_clears_what_it_took(books: Book
     assert await books.owed(clearing) - before == 1000
     assert await books.owed(accounts.BANK) - bank == -970, "in the bank"
     assert await books.owed(accounts.PROVIDER_FEES) - fees == -30
+
+
+async def test_cash_noted_by_mistake_is_undone_once_and_noted_anew_under_another_name(books: Books) -> None:
+    hands, operator = accounts.cash(books.courier), books.as_("operator")
+    await books.ledger.record_cash(operator, handed_in(books, 29_000))
+    mistake = c.UndoCash(courier_id=books.courier, reference="receipt-1")
+    undone = await asyncio.gather(*(books.ledger.undo_cash(operator, mistake) for _ in range(5)))
+    assert {entry.fact for entry in undone} == {"reversal:handed_in:receipt-1"}
+    assert await books.owed(hands) == 0
+    for amount in (29_000, 2_900):
+        again = books.ledger.record_cash(operator, handed_in(books, amount))
+        assert await refusal_of(again) == "entry_differs", "nobody is told that it is noted"
+    await books.ledger.record_cash(operator, handed_in(books, 2_900, "receipt-1b"))
+    assert await books.owed(hands) == 2_900
+    unknown = c.UndoCash(courier_id=books.courier, reference="receipt-2")
+    assert await refusal_of(books.ledger.undo_cash(operator, unknown)) == "entry_not_found"
+    courier = books.as_("courier", books.courier)
+    assert await refusal_of(books.ledger.undo_cash(courier, mistake)) == "forbidden"
+
+
+async def test_a_payout_noted_of_the_wrong_provider_is_undone(
+    books: Books, new_id: Callable[[str], str]
+) -> None:
+    clearing, reference, operator = accounts.clearing("acme"), new_id("payout"), books.as_("operator")
+    before = await books.owed(clearing), await books.owed(accounts.PROVIDER_FEES)
+    amount = c.Money(amount=970, currency="COP")
+    await books.ledger.record_provider_payout(
+        operator, c.RecordProviderPayout(provider="acme", amount=amount, fees=30, reference=reference)
+    )
+    undone = c.UndoProviderPayout(provider="acme", reference=reference)
+    await books.ledger.undo_provider_payout(operator, undone)
+    assert (await books.owed(clearing), await books.owed(accounts.PROVIDER_FEES)) == before
+    courier = books.as_("courier", books.courier)
+    assert await refusal_of(books.ledger.undo_provider_payout(courier, undone)) == "forbidden"
+
+
+@pytest.mark.parametrize("access", ["owner", "manager", "system", "staff"])
+async def test_what_a_restaurant_earns_is_not_for_all_who_work_there(books: Books, access: str) -> None:
+    order = await books.order()
+    await books.keep(order)
+    party = f"restaurant:{order.restaurant_id}"
+    context = books.as_("restaurant", order.restaurant_id)
+    context = structs.replace(context, caller=structs.replace(context.caller, access=access))
+    ledger, of = books.ledger, c.SettlementsOf(party=party)
+    statement = c.SettlementRef(settlement_id=f"{party}:COP:none")
+    asked = (
+        ledger.holdings(context, c.HoldingsOf(party=party)),
+        ledger.balance(context, c.BalanceOf(account=party)),
+        ledger.list_settlements(context, of),
+        ledger.settlements_csv(context, of),
+        ledger.settlement_statement(context, statement),
+    )
+    told = [
+        isinstance(found, Refusal) and found.code
+        for found in await asyncio.gather(*asked, return_exceptions=True)
+    ]
+    assert told == (["forbidden"] * 5 if access == "staff" else [False] * 4 + ["settlement_not_found"])
 
 
 async def test_what_is_noted_of_no_order_is_told_and_makes_no_dues(books: Books) -> None:

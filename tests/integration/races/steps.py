@@ -212,6 +212,8 @@ NOT_OF_ONE_ORDER = {
     "Ledger.record_payout": "of a settlement",
     "Ledger.record_cash": "of a courier",
     "Ledger.record_provider_payout": "of a provider",
+    "Ledger.undo_cash": "of a courier",
+    "Ledger.undo_provider_payout": "of a provider",
     "ledger.settle": "of a party: what has long come to rest",
     "orders.reconciler": "of a range of copies, with the statement that makes them",
 }

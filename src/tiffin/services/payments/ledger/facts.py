@@ -115,8 +115,13 @@ def cash_handed_in(courier_id: str, reference: str, received: Money, when: Momen
         Posting(accounts.cash(courier_id), received.amount),
         Posting(accounts.BANK, -received.amount),
     ]
-    subject = f"cash:{courier_id}"
-    return _of_somebody(courier_id, subject, f"handed_in:{reference}", received.currency, postings, when)
+    subject, fact = handed_in(courier_id, reference)
+    return _of_somebody(courier_id, subject, fact, received.currency, postings, when)
+
+
+def handed_in(courier_id: str, reference: str) -> tuple[str, str]:
+    """Subject and fact of cash that a courier has brought."""
+    return f"cash:{courier_id}", f"handed_in:{reference}"
 
 
 def provider_paid(provider: str, reference: str, received: Money, fees: int, when: Moment) -> Entry | None:
@@ -126,8 +131,13 @@ def provider_paid(provider: str, reference: str, received: Money, fees: int, whe
         Posting(accounts.BANK, -received.amount),
         Posting(accounts.PROVIDER_FEES, -fees),
     ]
-    subject = f"provider:{provider}"
-    return _of_somebody(provider, subject, f"paid:{reference}", received.currency, postings, when)
+    subject, fact = paid_on(provider, reference)
+    return _of_somebody(provider, subject, fact, received.currency, postings, when)
+
+
+def paid_on(provider: str, reference: str) -> tuple[str, str]:
+    """Subject and fact of what a provider has paid on."""
+    return f"provider:{provider}", f"paid:{reference}"
 
 
 def settled(settlement: Settled, when: Moment) -> Entry | None:

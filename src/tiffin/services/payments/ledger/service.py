@@ -8,6 +8,7 @@ from tiffin.primitives.money import EXPONENTS, Money
 from tiffin.rpc import contracts as c
 from tiffin.rpc.context import remaining_s
 from tiffin.services.payments.ledger import accounts, facts
+from tiffin.services.payments.ledger.access import check_access
 from tiffin.services.payments.ledger.entry import (
     REVERSAL,
     Entry,
@@ -23,6 +24,7 @@ from tiffin.services.payments.ledger.settlements import Settlements, party_of
 from tiffin.services.payments.ledger.statements import settlements_csv, statement_csv
 from tiffin.services.payments.ledger.store import LedgerStore
 from tiffin.sharding import order_id as ids
+from tiffin.sharding.slots import shard_of
 
 TOLD_BY_EVENTS = ("completed", "cash_collected", "captured", "refunded", "reversal")
 """Facts that only the log enters, or `reverse`: nobody enters them by calling `enter`."""
@@ -53,6 +55,7 @@ class LedgerService:
         caller = context.caller
         if f"{caller.role}:{caller.id}" != request.account:
             self._for_staff(context)
+        check_access(caller)
         remaining_s(context, self._clock)
         return await self._balance(request.account)
 
@@ -60,6 +63,7 @@ class LedgerService:
         """What is owed to somebody and by them; for themselves, too."""
         if f"{context.caller.role}:{context.caller.id}" != request.party:
             self._for_staff(context)
+        check_access(context.caller)
         remaining_s(context, self._clock)
         found = [await self._balance(account) for account in accounts.of_party(request.party)]
         return c.Holdings(party=request.party, accounts=found)
@@ -85,12 +89,7 @@ class LedgerService:
         insufficient_balance."""
         self._for_staff(context)
         order_id = _order_id(request.order_id)
-        entry = await self._store.entry(ids.customer_shard(order_id), str(order_id), request.fact)
-        if entry is None:
-            raise Refusal("entry_not_found", f"order {order_id} has no entry {request.fact}")
-        if entry.fact.startswith(REVERSAL):
-            raise Refusal("invalid_request", "an undoing is not undone")
-        return await self._enter(reversed_entry(entry, self._clock(), context.request_id))
+        return await self._undo(context, ids.customer_shard(order_id), str(order_id), request.fact)
 
     async def record_cash(self, context: c.CallContext, request: c.RecordCash) -> c.Entry:
         """Note cash that a courier has handed in. `Refusal`: invalid_request, entry_differs."""
@@ -98,7 +97,13 @@ class LedgerService:
         when = Moment(self._clock(), context.request_id)
         entry = facts.cash_handed_in(request.courier_id, request.reference, _received(request.amount), when)
         assert entry is not None
-        return await self._enter(entry)
+        return await self._note(entry)
+
+    async def undo_cash(self, context: c.CallContext, request: c.UndoCash) -> c.Entry:
+        """Undo what was noted by mistake. `Refusal`: entry_not_found."""
+        self._for_staff(context)
+        subject, fact = facts.handed_in(request.courier_id, request.reference)
+        return await self._undo(context, shard_of(request.courier_id), subject, fact)
 
     async def record_provider_payout(
         self, context: c.CallContext, request: c.RecordProviderPayout
@@ -108,7 +113,13 @@ class LedgerService:
         when, received = Moment(self._clock(), context.request_id), _received(request.amount)
         entry = facts.provider_paid(request.provider, request.reference, received, request.fees or 0, when)
         assert entry is not None
-        return await self._enter(entry)
+        return await self._note(entry)
+
+    async def undo_provider_payout(self, context: c.CallContext, request: c.UndoProviderPayout) -> c.Entry:
+        """Undo what was noted by mistake. `Refusal`: entry_not_found."""
+        self._for_staff(context)
+        subject, fact = facts.paid_on(request.provider, request.reference)
+        return await self._undo(context, shard_of(request.provider), subject, fact)
 
     async def fees(self, context: c.CallContext, request: c.FeesOf) -> c.OrderFees:
         """The fees of an order by when it was placed. `Refusal`: invalid_time."""
@@ -171,8 +182,25 @@ class LedgerService:
         stands = await self._store.entry(entry.shard, entry.subject, entry.fact)
         assert stands is not None
         if (stands.currency, sorted(stands.postings)) != (entry.currency, sorted(entry.postings)):
-            raise Refusal("entry_differs", f"{entry.fact} has been entered otherwise; undo it first")
+            raise Refusal(
+                "entry_differs", f"{entry.fact} has been entered otherwise: undo it, and use another name"
+            )
         return to_contract(stands)
+
+    async def _note(self, entry: Entry) -> c.Entry:
+        """Enter what somebody says has come in. What was undone is not there: nobody is told that it is."""
+        noted = await self._enter(entry)
+        if await self._store.entry(entry.shard, entry.subject, REVERSAL + entry.fact) is not None:
+            raise Refusal("entry_differs", f"{entry.fact} has been undone: use another name")
+        return noted
+
+    async def _undo(self, context: c.CallContext, shard: int, subject: str, fact: str) -> c.Entry:
+        entry = await self._store.entry(shard, subject, fact)
+        if entry is None:
+            raise Refusal("entry_not_found", f"{subject} has no entry {fact}")
+        if entry.fact.startswith(REVERSAL):
+            raise Refusal("invalid_request", "an undoing is not undone")
+        return await self._enter(reversed_entry(entry, self._clock(), context.request_id))
 
     async def _settlement(self, settlement_id: str) -> c.Settlement:
         settlement = await self._settlements.get(settlement_id)
@@ -187,6 +215,7 @@ class LedgerService:
         if caller.role in ("restaurant", "courier"):
             if f"{caller.role}:{caller.id}" != party:
                 raise Refusal("settlement_not_found", "no such settlement")
+            check_access(caller)
         else:
             self._for_staff(context)
 
