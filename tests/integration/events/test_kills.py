@@ -1,7 +1,5 @@
 """Consumers killed with effects, marks and cursors in every state: nothing is lost, nothing doubled."""
 
-import asyncio
-import sys
 from collections import Counter
 
 import pytest
@@ -10,37 +8,26 @@ import event_victim
 from event_effects import Effects, append_ids, doubled, order_ids
 from tiffin.events.runner import backlog
 from tiffin.storage.node import Node
+from victims import Victims
 
 NAME = "test.victim"
 EVENTS_A_ROUND = 3
-LIVE = -1
 
 
 async def killed_by_the_system(log: Node, kills: int) -> None:
     effects = Effects(log, NAME)
     await effects.make()
     ids = order_ids(2 * kills * EVENTS_A_ROUND, 1)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, event_victim.__file__, log.url, NAME,
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    assert process.stdin is not None
-    assert process.stdout is not None
     ends: Counter[str] = Counter()
     appended = number = 0
-    while number >= 0:
-        if ends["killed"] < kills:
+    async with Victims.of(event_victim, log.url, NAME) as victims:
+        while ends["killed"] < kills:
             await append_ids(log, ids[appended : appended + EVENTS_A_ROUND])
             appended += EVENTS_A_ROUND
-        else:
-            number = LIVE
-        process.stdin.write(b"%d\n" % number)
-        ends[(await process.stdout.readline()).decode().strip()] += 1
-        number += 1 if number != LIVE else 0
-        assert ends["failed"] == 0
+            ends[await victims.end_of(number)] += 1
+            number += 1
+        await victims.live()
     assert await backlog(log, NAME) == 0
-    process.stdin.close()
-    assert await process.wait() == 0
     found = await effects.ids()
     assert doubled(found) == []
     assert sorted(found) == sorted(ids[:appended])

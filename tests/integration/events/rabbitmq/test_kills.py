@@ -1,0 +1,120 @@
+"""Consumers killed between effect and acknowledgement, relays between publishing and its confirm."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from uuid import uuid4
+
+import pytest
+
+import event_victim
+import relay_victim
+from event_effects import Effects, Id, append_ids, consumer_of, doubled, eventually
+from rabbitmq_load import PATIENCE_S, Listener
+from rabbitmq_transport import RabbitMqTransport, asking, drop_queue
+from tiffin.events.rabbitmq import names
+from tiffin.events.rabbitmq.relay import NAME as RELAY
+from tiffin.events.runner import backlog
+from tiffin.storage.node import Node
+from victims import Victims
+
+PIECE = 5
+PAUSE_S = 0.02
+ORDERS = 50
+
+
+@asynccontextmanager
+async def happening(node: Node) -> AsyncGenerator[list[Id]]:
+    """Events go on happening; which, is known when this is left."""
+    ids: list[Id] = []
+    enough = False
+
+    async def go_on() -> None:
+        while not enough:
+            new = [(str(number % ORDERS), number // ORDERS) for number in range(len(ids), len(ids) + PIECE)]
+            await append_ids(node, new)
+            ids.extend(new)
+            await asyncio.sleep(PAUSE_S)
+
+    task = asyncio.create_task(go_on())
+    try:
+        yield ids
+    finally:
+        enough = True
+        await task
+
+
+async def consumers_killed(carrying: RabbitMqTransport, form: str, kills: int) -> None:
+    node, name = carrying.node, f"test.victim.{uuid4().hex[:6]}"
+    effects = Effects(node, name)
+    await effects.make()
+    async with (
+        carrying.relaying(),
+        Victims.of(event_victim, node.url, name, carrying.url, form) as victims,
+    ):
+        async with happening(node) as ids:
+            for number in range(kills):
+                await victims.die(number)
+        await victims.live()
+        assert await backlog(node, name) == 0
+    found = await effects.ids()
+    assert doubled(found) == []
+    assert sorted(found) == sorted(ids)
+    print(f"{form}: {kills} consumers killed, {len(ids)} events")
+    async with asking(carrying.url) as connection:
+        for queue in (names.queue_of(name), names.sink_of(name)):
+            await drop_queue(connection, queue)
+
+
+@pytest.mark.parametrize("form", ["one", "many"])
+async def test_killed_between_effect_and_acknowledgement_five_times(
+    carrying: RabbitMqTransport, form: str
+) -> None:
+    await consumers_killed(carrying, form, 5)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("form", ["one", "many"])
+async def test_killed_between_effect_and_acknowledgement_a_thousand_times(
+    carrying: RabbitMqTransport, form: str
+) -> None:
+    await consumers_killed(carrying, form, 1_000)
+
+
+async def relays_killed(carrying: RabbitMqTransport, kills: int) -> None:
+    """Consumers have no marks: what is published again must not reach them."""
+    node = carrying.node
+    async with AsyncExitStack() as stack:
+        listeners: list[Listener] = []
+        for form in ("one", "many"):
+            name = f"test.{form}.{uuid4().hex[:6]}"
+            effects = Effects(node, name, marked=False)
+            await effects.make()
+            consumer = consumer_of(effects, name, batches=form == "many")
+            process = await stack.enter_async_context(carrying.consuming(consumer))
+            listeners.append(Listener(effects, consumer, process))
+        for listener in listeners:
+            await eventually(listener.listens, PATIENCE_S)
+        async with Victims.of(relay_victim, node.url, carrying.url) as victims:
+            async with happening(node) as ids:
+                for number in range(kills):
+                    await victims.die(number)
+            await victims.live()
+            assert await backlog(node, RELAY) == 0
+        for listener in listeners:
+            await eventually(lambda c=listener.consumer: carrying.is_drained(c), PATIENCE_S)
+            found = await listener.effects.ids()
+            assert doubled(found) == []
+            assert sorted(found) == sorted(ids)
+    print(f"{kills} relays killed, {len(ids)} events")
+
+
+async def test_killed_between_publishing_and_its_confirm_five_times(carrying: RabbitMqTransport) -> None:
+    await relays_killed(carrying, 5)
+
+
+@pytest.mark.soak
+async def test_killed_between_publishing_and_its_confirm_two_thousand_times(
+    carrying: RabbitMqTransport,
+) -> None:
+    await relays_killed(carrying, 2_000)
