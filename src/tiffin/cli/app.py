@@ -2,8 +2,9 @@
 
 import cyclopts
 
-from tiffin.cli.commands import events, looking, nodes, policies, running, shards
+from tiffin.cli.commands import events, looking, migrating, nodes, policies, running, shards
 from tiffin.cli.config import ConfigError
+from tiffin.migration.record import MigrationError
 from tiffin.primitives.errors import Unavailable
 from tiffin.sharding.moving.move import MoveError
 from tiffin.sharding.registry import NodeError
@@ -16,6 +17,7 @@ app.update(looking.commands)
 app.update(events.commands)
 app.update(policies.commands)
 app.update(nodes.commands)
+app.update(migrating.commands)
 app.update(shards.commands)
 
 
@@ -23,5 +25,14 @@ def main() -> None:
     """The console script."""
     try:
         app()
-    except (ConfigError, EditedMigration, MoveError, NodeError, RoleError, Unavailable, OSError) as error:
+    except (
+        ConfigError,
+        EditedMigration,
+        MigrationError,
+        MoveError,
+        NodeError,
+        RoleError,
+        Unavailable,
+        OSError,
+    ) as error:
         raise SystemExit(f"tiffin: {error}") from None

@@ -147,7 +147,7 @@ async def test_an_order_whose_claim_is_lost_is_found_again_by_its_key(
     legacy_id = new_id("old")
     (made,) = await adopt(market, told(legacy_id, market))
     store = OrderStore(market.router)
-    await store.legacy.unclaim(Claim(SOURCE, legacy_id, int(made.order_id)))
+    await store.legacy.unclaim(Claim(SOURCE, legacy_id, int(made.order_id)), 10)
     (again,) = await adopt(market, told(legacy_id, market, 2, note="later"))
     assert (again.outcome, again.order_id) == ("changed", made.order_id)
     assert [each.order_id for each in await known(market, legacy_id)] == [made.order_id]

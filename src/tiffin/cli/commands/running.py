@@ -76,20 +76,6 @@ def serve(service: Service, *, listen: str | None = None, config: ConfigFile = F
 
 
 @commands.command
-def migrate(*, new_passwords: Flag = False, config: ConfigFile = FILE) -> None:
-    """Bring the databases up to date, as their owner: schemas, roles, shards, the log's days.
-
-    Parameters
-    ----------
-    new_passwords
-        Give the services' roles the passwords that go with the secret in the data directory.
-    """
-    from tiffin.cli.inspect import migrate
-
-    run(migrate(configure(config), new_passwords, console))
-
-
-@commands.command
 def token(role: Role, subject: str, *, hours: Hours = 24, config: ConfigFile = FILE) -> None:
     """Print a bearer token, signed by whoever has the data directory's secret.
 

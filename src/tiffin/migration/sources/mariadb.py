@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -29,7 +30,7 @@ class MariadbSource:
     def __init__(self, mapping: Mapping) -> None:
         self._mapping = mapping
         self._connection: pymysql.Connection[DictCursor] | None = None
-        self._alone = asyncio.Lock()
+        self._alone = Lock()  # of threads: who gives up waiting leaves the thread at work
         self._types: dict[str, str] = {}
 
     async def columns(self, table: str) -> dict[str, str]:
@@ -80,7 +81,7 @@ class MariadbSource:
 
     async def close(self) -> None:
         """Let go of it."""
-        if self._connection is not None:
+        if self._connection is not None and self._connection.open:
             self._connection.close()
 
     async def _rows(self, query: str, arguments: Sequence[Any]) -> Sequence[Row]:
@@ -115,19 +116,19 @@ class MariadbSource:
         return self._types
 
     async def _fetch(self, query: str, arguments: Sequence[Any]) -> list[dict[str, Any]]:
-        async with self._alone:
-            return await asyncio.to_thread(self._ask, query, arguments)
+        return await asyncio.to_thread(self._ask, query, arguments)
 
     def _ask(self, query: str, arguments: Sequence[Any]) -> list[dict[str, Any]]:
         """In a thread. A connection that is lost is made anew by the next who asks."""
-        try:
-            if self._connection is None or not self._connection.open:
-                self._connection = _connect(self._mapping.source.url, STATEMENT_TIMEOUT_S)
-            return _carry_out(self._connection, query, arguments)
-        except _LOST as error:
-            if self._connection is not None and self._connection.open:
-                self._connection.close()
-            raise self._unavailable(error) from error
+        with self._alone:
+            try:
+                if self._connection is None or not self._connection.open:
+                    self._connection = _connect(self._mapping.source.url, STATEMENT_TIMEOUT_S)
+                return _carry_out(self._connection, query, arguments)
+            except _LOST as error:
+                if self._connection is not None and self._connection.open:
+                    self._connection.close()
+                raise self._unavailable(error) from error
 
     def _scan(self, query: str) -> list[dict[str, Any]]:
         """In a thread: a statement that may take long, on a connection of its own."""

@@ -134,7 +134,7 @@ class AdoptionDesk:
                     )
                 if not await self._legacy.disown(gone, within_s):
                     raise Unavailable("contended", "an order has changed meanwhile; ask again")
-            await self._legacy.unclaim(Claim(request.source, legacy_id, order_id))
+            await self._legacy.unclaim(Claim(request.source, legacy_id, order_id), within_s)
             return c.DisownedOrder(legacy_id=legacy_id, outcome="removed")
 
         return c.Disowned(results=await _together([one(legacy_id) for legacy_id in wanted]))

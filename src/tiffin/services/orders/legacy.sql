@@ -95,7 +95,11 @@ SELECT t.source, t.legacy_id, l.order_id
 UPDATE orders.legacy SET order_id = $4 WHERE shard = $1 AND source = $2 AND legacy_id = $3 RETURNING order_id;
 
 -- name: unclaim
-DELETE FROM orders.legacy WHERE shard = $1 AND source = $2 AND legacy_id = $3 AND order_id = $4 RETURNING order_id;
+-- Old ids that still have these orders.
+DELETE FROM orders.legacy l
+ USING unnest($1::smallint[], $2::text[], $3::text[], $4::bigint[]) AS t (shard, source, legacy_id, order_id)
+ WHERE l.shard = t.shard AND l.source = t.source AND l.legacy_id = t.legacy_id AND l.order_id = t.order_id
+RETURNING l.source, l.legacy_id;
 
 -- name: claims_after
 -- A page of a shard's old ids of a source.

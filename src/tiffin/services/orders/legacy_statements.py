@@ -77,6 +77,27 @@ async def settle_claim(connection: Connection, claims: Sequence[Claim]) -> list[
     return [orders.get((claim.source, claim.legacy_id)) for claim in claims]
 
 
+async def unclaim(connection: Connection, claims: Sequence[Claim]) -> list[bool]:
+    """Take old ids away. False: it has another order, or none."""
+    done = await connection.fetch(
+        QUERIES["unclaim"],
+        [claim.shard for claim in claims],
+        [claim.source for claim in claims],
+        [claim.legacy_id for claim in claims],
+        [claim.order_id for claim in claims],
+    )
+    gone = {(row["source"], row["legacy_id"]) for row in done}
+    return [(claim.source, claim.legacy_id) in gone for claim in claims]
+
+
+async def settle_unclaim(connection: Connection, claims: Sequence[Claim]) -> list[bool | None]:
+    """Whether they are gone after the answer was lost."""
+    orders = await claimed(connection, claims)
+    return [
+        None if orders.get((claim.source, claim.legacy_id)) == claim.order_id else True for claim in claims
+    ]
+
+
 async def claimed(connection: Connection, claims: Sequence[Claim]) -> dict[tuple[str, str], int]:
     """The orders of those old ids that have one, by source and id."""
     found = await connection.fetch(

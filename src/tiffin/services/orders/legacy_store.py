@@ -32,6 +32,11 @@ class LegacyStore:
         self._claims = PerNode(
             lambda node: GroupCommit(node, statements.claim, statements.settle_claim, statements.key_of_claim)
         )
+        self._unclaims = PerNode(
+            lambda node: GroupCommit(
+                node, statements.unclaim, statements.settle_unclaim, statements.key_of_claim
+            )
+        )
 
     async def adopt(self, adoption: Adoption, within_s: float) -> bool:
         """Write an order's next version. False: it is not at the version before."""
@@ -66,11 +71,19 @@ class LegacyStore:
 
     async def reclaim(self, claim: Claim) -> None:
         """Give an old id another order than it has."""
-        await self._of_claim("reclaim", claim)
+        await self._router.read(
+            _DIMENSION,
+            claim.shard,
+            lambda node: node.fetch(
+                QUERIES["reclaim"], claim.shard, claim.source, claim.legacy_id, claim.order_id
+            ),
+        )
 
-    async def unclaim(self, claim: Claim) -> None:
+    async def unclaim(self, claim: Claim, within_s: float) -> bool:
         """Take an old id away, if it still has that order."""
-        await self._of_claim("unclaim", claim)
+        return await self._router.write(
+            _DIMENSION, claim.shard, lambda node: self._unclaims[node].submit(claim, within_s)
+        )
 
     async def page(self, source: str, shard: int, after: str, limit: int) -> list[str]:
         """Old ids of a source in a shard, in their order as texts."""
@@ -99,7 +112,7 @@ class LegacyStore:
 
     async def close(self) -> None:
         """Finish what is in flight."""
-        for groups in (self._adoptions, self._disownings, self._claims):
+        for groups in (self._adoptions, self._disownings, self._claims, self._unclaims):
             await groups.close()
 
     async def _claimed(self, claims: Sequence[Claim]) -> dict[str, int]:
@@ -112,12 +125,3 @@ class LegacyStore:
                 orders = await statements.claimed(connection, some)
             found |= {legacy_id: order_id for (_, legacy_id), order_id in orders.items()}
         return found
-
-    async def _of_claim(self, query: str, claim: Claim) -> None:
-        await self._router.read(
-            _DIMENSION,
-            claim.shard,
-            lambda node: node.fetch(
-                QUERIES[query], claim.shard, claim.source, claim.legacy_id, claim.order_id
-            ),
-        )
