@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
@@ -14,7 +14,8 @@ import psutil
 
 from tiffin.cli.schemas import SCHEMAS
 from tiffin.events.retention import keep_days
-from tiffin.sharding.slots import Dimension
+from tiffin.sharding.partitions import create_partitions
+from tiffin.sharding.slots import DIMENSIONS, Dimension
 from tiffin.sharding.topology import lay_out
 from tiffin.storage.embedded import EmbeddedServer
 from tiffin.storage.migrations import migrate
@@ -79,8 +80,11 @@ def remove_directory(directory: Path) -> None:
     shutil.rmtree(directory)
 
 
-async def open_platform(server: EmbeddedServer, names: Sequence[str]) -> list[Node]:
-    """New nodes of this worker with every schema and all shards; the first is the directory."""
+async def open_platform(
+    server: EmbeddedServer, names: Sequence[str], held: Mapping[str, Sequence[int]] | None = None
+) -> list[Node]:
+    """New nodes of this worker with every schema; the first is the directory. All shards are spread evenly,
+    or these nodes get these shards of both dimensions, the first one all others."""
     await _make_template(server)
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     nodes: list[Node] = []
@@ -88,7 +92,17 @@ async def open_platform(server: EmbeddedServer, names: Sequence[str]) -> list[No
         for name in names:
             await connection.execute(f'CREATE DATABASE "{name}_{worker}" TEMPLATE "{TEMPLATE}"')
             nodes.append(await Node.open(name, server.url(f"{name}_{worker}")))
-    await lay_out(nodes[0], nodes)
+    for name, shards in (held or {}).items():
+        await nodes[0].execute(
+            "INSERT INTO tiffin.topology (dimension, shard, node)"
+            " SELECT d, s, $2 FROM unnest($1::smallint[]) AS s, unnest($3::text[]) AS d",
+            list(shards), name, list(DIMENSIONS),
+        )  # fmt: skip
+    await lay_out(nodes[0], nodes if held is None else nodes[:1])
+    for node in nodes:
+        if held is not None and node.name in held:
+            for dimension in DIMENSIONS:
+                await create_partitions(node, dimension, held[node.name])
     return nodes
 
 
@@ -98,6 +112,27 @@ async def drop_platform(server: EmbeddedServer, names: Sequence[str]) -> None:
     async with _administering(server) as connection:
         for name in names:
             await connection.execute(f'DROP DATABASE "{name}_{worker}" WITH (FORCE)')
+
+
+async def end_moves(nodes: Sequence[Node]) -> None:
+    """Take away what moves that a failed test has left open keep databases from being dropped by."""
+    for node in nodes:
+        for row in await node.fetch(
+            "SELECT subname FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid"
+            " WHERE d.datname = current_database()"
+        ):
+            await node.execute(f"ALTER SUBSCRIPTION {row['subname']} DISABLE")
+            await node.execute(f"ALTER SUBSCRIPTION {row['subname']} SET (slot_name = NONE)")
+            await node.execute(f"DROP SUBSCRIPTION {row['subname']}")
+    for node in nodes:
+        await node.execute(
+            "SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots"
+            " WHERE database = current_database() AND active"
+        )
+        await node.execute(
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
+            " WHERE database = current_database()"
+        )
 
 
 async def partitions_of(node: Node) -> dict[tuple[str, Dimension], list[int]]:

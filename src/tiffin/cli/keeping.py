@@ -1,6 +1,9 @@
-"""What the owner of the databases does beside all services: keep the log's days, and have it broadcast."""
+"""What the owner of the databases does beside all services: keep the log's days, have it broadcast, and put
+shards back on their nodes that a mover has left between two when it died."""
 
 from functools import partial
+
+import structlog
 
 from tiffin.cli.background import Work, every, on_each_node
 from tiffin.cli.clock import utc_now
@@ -8,10 +11,14 @@ from tiffin.cli.config import Config
 from tiffin.cli.parts.part import Part
 from tiffin.events.rabbitmq.relay import Relay, forget
 from tiffin.events.retention import keep_days
+from tiffin.sharding.moving.mover import Mover
 from tiffin.sharding.router import Router
 from tiffin.storage.node import Node
 
 RETENTION_INTERVAL_S = 3600.0
+MOVERS_INTERVAL_S = 0.5
+
+_log = structlog.get_logger()
 
 
 def keep_log(router: Router, config: Config) -> Part:
@@ -24,8 +31,14 @@ def keep_log(router: Router, config: Config) -> Part:
         await keep_days(node, config.log_retention_days)
         return False
 
+    async def mind_movers() -> bool:
+        for dimension, shard in await Mover(router.nodes).put_back_abandoned():
+            _log.warning("shard_put_back", dimension=dimension, shard=shard)
+        return False
+
     def work() -> list[Work]:
         work: list[Work] = [
+            every(MOVERS_INTERVAL_S, "shards.movers", mind_movers),
             on_each_node(
                 router, lambda node: every(RETENTION_INTERVAL_S, "log.retention", partial(keep, node))
             ),

@@ -23,6 +23,7 @@ _ROUTING = {
     "tiffin.topology": ("SELECT",),
     "tiffin.epoch": ("SELECT",),
     "tiffin.nodes": ("SELECT",),
+    "tiffin.absent": ("SELECT",),
 }
 _READING = {"log.events": ("SELECT",), "log.history": ("SELECT",)}
 _CONSUMING = {

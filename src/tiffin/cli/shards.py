@@ -91,9 +91,19 @@ async def status(config: Config, console: Console) -> None:
     table = Table("move", "from", "to", "step", title="Open moves", title_justify="left")
     table.add_column("shards", justify="right")
     table.add_column("switched", justify="right")
+    table.add_column("between two nodes", justify="right")
     for each in moves:
         switched = sum(topology.node_names[place] == each.target for place in each.places)
-        table.add_row(str(each.id), each.source, each.target, each.step, str(len(each.places)), str(switched))
+        between = sum(place in topology.switching for place in each.places)
+        table.add_row(
+            str(each.id),
+            each.source,
+            each.target,
+            each.step,
+            str(len(each.places)),
+            str(switched),
+            str(between),
+        )
     console.print(table)
 
 

@@ -30,7 +30,8 @@ async def create_partitions(node: Node, dimension: Dimension, shards: Iterable[i
     """Give the node partitions of every sharded table of the dimension for these shards, where missing.
 
     A transaction a table: one for all would hold locks on ten thousand relations, and finding its way among
-    them costs it a quarter of the time. What stops half way goes on with the next call.
+    them costs it a quarter of the time. What stops half way goes on with the next call. A table that a mover
+    has taken out meanwhile is left as it is.
     """
     wanted = sorted(set(shards))
     if wanted and not 0 <= wanted[0] <= wanted[-1] < SHARDS:
@@ -42,8 +43,8 @@ async def create_partitions(node: Node, dimension: Dimension, shards: Iterable[i
         for table in await connection.fetch(_QUERIES["sharded_tables"], dimension):
             parent = f"{table['schema']}.{table['name']}"
             statements = [
-                f"CREATE TABLE {parent}_{shard:03} PARTITION OF {parent} FOR VALUES IN ({shard})"
-                f" WITH (fillfactor = {table['fillfactor']});"
+                f"CREATE TABLE IF NOT EXISTS {parent}_{shard:03} PARTITION OF {parent}"
+                f" FOR VALUES IN ({shard}) WITH (fillfactor = {table['fillfactor']});"
                 for shard in wanted
                 if shard not in table["shards"]
             ]

@@ -41,6 +41,9 @@ class Router:
         self._addresses = dict(topology.addresses)
         self._map = _map(self.nodes, topology)
         self._topology = topology
+        self._latest = topology
+        self._looking = asyncio.Lock()
+        self._looks = 0
         self._taking = asyncio.Lock()
         self._others = asyncio.Event()
         self._leaving: dict[Node, asyncio.Task[None]] = {}
@@ -96,7 +99,7 @@ class Router:
         """
         since = self.epoch if since is None else since
         switching = _among(self._topology.switching, of)
-        if switching or (self.epoch == since and await read_epoch(self.directory) != since):
+        if switching or (self.epoch == since and (await self._look()).epoch != since):
             await self._take(await self._settled_topology(switching, of))
         return self.epoch != since
 
@@ -104,16 +107,31 @@ class Router:
         self, switching: frozenset[tuple[Dimension, int]], of: tuple[Dimension, int] | None
     ) -> Topology:
         """The present one, once none of these is switched any more, nor what is switched now."""
-        topology = await read_topology(self.directory)
+        topology = await self._look()
         switching |= _among(topology.switching, of)
         try:
             async with asyncio.timeout(SWITCHED_WITHIN_S):
                 while switching := switching & topology.switching:
                     await asyncio.sleep(LOOK_INTERVAL_S)
-                    topology = await read_topology(self.directory)
+                    topology = await self._look()
         except TimeoutError:
             raise Unavailable("shard_away", f"{sorted(switching)} are between two nodes") from None
         return topology
+
+    async def _look(self) -> Topology:
+        """The topology as the directory has it, and not from before this call. All who call while one look is
+        under way share the next: hundreds may wait for the end of one switch."""
+        looks = self._looks
+        async with self._looking:
+            if self._looks <= looks:
+                self._looks += 1
+                try:
+                    if await read_epoch(self.directory) != self._latest.epoch:
+                        self._latest = await read_topology(self.directory)
+                except BaseException:
+                    self._looks -= 1
+                    raise
+            return self._latest
 
     async def read(
         self, dimension: Dimension, shard: int, ask: Callable[[Node], Awaitable[Answer]]

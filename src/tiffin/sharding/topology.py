@@ -68,6 +68,11 @@ async def lay_out(directory: Node, nodes: Sequence[Node]) -> Topology:
     topology = await read_topology(directory)
     for node in nodes:
         for dimension in DIMENSIONS:
-            mine = [shard for shard in shards if topology.node_names[dimension, shard] == node.name]
+            mine = [
+                shard
+                for shard in shards
+                if topology.node_names[dimension, shard] == node.name
+                and (dimension, shard) not in topology.switching
+            ]
             await create_partitions(node, dimension, mine)
     return topology

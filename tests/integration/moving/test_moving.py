@@ -353,7 +353,7 @@ async def test_who_asks_while_a_mover_is_dead_is_told_that_the_shard_is_away_not
     await nodes[0].execute(switching.QUERIES["begin_switch"], "customer", shard, "origin")
     async with nodes[0].transaction() as connection:
         await switching.tables.take_out(
-            connection, await switching.tables.sharded(nodes[0], "customer"), shard
+            connection, await switching.tables.of_dimension(nodes[0], "customer"), shard
         )
     for call in (town.get(order), town.place(), town.page(customer_id=town.customer)):
         with pytest.raises(Unavailable, match="shard_away"):

@@ -36,6 +36,7 @@ WITH claimed AS (
       FROM (SELECT shard, role, person_id, key
               FROM notifications.due
              WHERE security = $1 AND due_at <= $2
+               AND NOT EXISTS (SELECT FROM tiffin.absent a WHERE a.dimension = 'customer' AND a.shard = due.shard)
              ORDER BY due_at
              LIMIT $4
                FOR UPDATE SKIP LOCKED) AS t
@@ -95,18 +96,20 @@ UPDATE notifications.messages SET reason = $5, attempts = $6
  WHERE shard = $1 AND role = $2 AND person_id = $3 AND key = $4 AND state = 'waiting';
 
 -- name: look_again
--- Returns the keys of those that are still to be looked at.
+-- Returns the keys of those that are still to be looked at, and live here.
 UPDATE notifications.due AS d SET due_at = i.due_at, attempts = i.attempts
   FROM unnest($1::smallint[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::int[])
        AS i (shard, role, person_id, key, due_at, attempts)
  WHERE d.shard = i.shard AND d.role = i.role AND d.person_id = i.person_id AND d.key = i.key
+   AND NOT EXISTS (SELECT FROM tiffin.absent a WHERE a.dimension = 'customer' AND a.shard = d.shard)
 RETURNING d.shard, d.role, d.person_id, d.key;
 
 -- name: settled
--- Nobody looks at these again. Returns the keys of those that were still to be looked at.
+-- Nobody looks at these again. Returns the keys of those that were still to be looked at, and live here.
 DELETE FROM notifications.due AS d
  USING unnest($1::smallint[], $2::text[], $3::text[], $4::text[]) AS i (shard, role, person_id, key)
  WHERE d.shard = i.shard AND d.role = i.role AND d.person_id = i.person_id AND d.key = i.key
+   AND NOT EXISTS (SELECT FROM tiffin.absent a WHERE a.dimension = 'customer' AND a.shard = d.shard)
 RETURNING d.shard, d.role, d.person_id, d.key;
 
 -- name: blank
@@ -174,7 +177,9 @@ DELETE FROM notifications.counts WHERE day < $1;
 -- name: late
 -- How many messages should have been looked at, and since when (seconds) the oldest of them should.
 SELECT count(*) AS messages, coalesce(extract(epoch FROM $1::timestamptz - min(due_at)), 0)::float8 AS seconds
-  FROM notifications.due WHERE security IN (false, true) AND due_at <= $1;
+  FROM notifications.due
+ WHERE security IN (false, true) AND due_at <= $1
+   AND NOT EXISTS (SELECT FROM tiffin.absent a WHERE a.dimension = 'customer' AND a.shard = due.shard);
 
 -- name: forget_one
 DELETE FROM notifications.messages WHERE shard = $1 AND role = $2 AND person_id = $3 AND key = $4;

@@ -171,6 +171,7 @@ SELECT o.*
   FROM (SELECT due_at, shard, id
           FROM orders.deadlines
          WHERE due_at <= $1
+           AND NOT EXISTS (SELECT FROM tiffin.absent a WHERE a.dimension = 'customer' AND a.shard = deadlines.shard)
          ORDER BY due_at
          LIMIT $2
            FOR UPDATE SKIP LOCKED) AS d

@@ -84,6 +84,7 @@ SELECT * FROM reverse.cases_by_restaurant
 -- Cases of this node that wait in a state, the most urgent first, after the cursor (due_at, id).
 SELECT shard, id, due_at FROM reverse.due
  WHERE state = $1 AND (due_at, id) > ($2::timestamptz, $3::text)
+   AND NOT EXISTS (SELECT FROM tiffin.absent a WHERE a.dimension = 'customer' AND a.shard = due.shard)
  ORDER BY due_at, id LIMIT $4;
 
 -- name: lease
@@ -92,7 +93,10 @@ SELECT shard, id, due_at FROM reverse.due
 UPDATE reverse.due d
    SET next_at = $1::timestamptz + make_interval(secs => ($3::float8[])[least(d.attempts + 1, cardinality($3::float8[]))]),
        attempts = d.attempts + 1
-  FROM (SELECT shard, id FROM reverse.due WHERE next_at <= $1 ORDER BY next_at LIMIT $2
+  FROM (SELECT shard, id FROM reverse.due
+         WHERE next_at <= $1
+           AND NOT EXISTS (SELECT FROM tiffin.absent a WHERE a.dimension = 'customer' AND a.shard = due.shard)
+         ORDER BY next_at LIMIT $2
            FOR UPDATE SKIP LOCKED) AS taken
  WHERE d.shard = taken.shard AND d.id = taken.id
 RETURNING d.shard, d.id;
@@ -110,15 +114,13 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
        details = excluded.details
  WHERE o.version < excluded.version;
 
--- name: keep_histories
--- What a day of the log says of cases that are here, out of the log's days. Cases are few, and kept for ever.
-INSERT INTO log.moved (dimension, shard, stream, key, version, type, data, at, trace, xid, position)
-SELECT e.dimension, e.shard, e.stream, e.key, e.version, e.type, e.data, e.at, e.trace, e.xid, e.position
+-- name: needed_histories
+-- Cases of which a day of the log has events, and which are here. They are few, and kept for ever.
+SELECT DISTINCT e.key
   FROM log.events e
  CROSS JOIN LATERAL (
        SELECT FROM reverse.cases WHERE shard = e.shard AND id = e.key OFFSET 0) AS here
- WHERE e.day = $1 AND e.stream = 'case'
-    ON CONFLICT DO NOTHING;
+ WHERE e.day = $1 AND e.stream = 'case';
 
 -- name: policies
 SELECT version, begins_at, body FROM reverse.policies ORDER BY version;

@@ -171,6 +171,7 @@ UPDATE webhooks.lanes AS l SET held_until = $2
   FROM (SELECT shard, endpoint_id
           FROM webhooks.lanes
          WHERE greatest(due_at, held_until) <= $1
+           AND NOT EXISTS (SELECT FROM tiffin.absent a WHERE a.dimension = 'restaurant' AND a.shard = lanes.shard)
          ORDER BY greatest(due_at, held_until)
          LIMIT $3
            FOR UPDATE SKIP LOCKED) AS t
@@ -193,8 +194,11 @@ SELECT d.shard, d.endpoint_id, d.id, d.restaurant_id, d.key, d.version, d.type, 
  ORDER BY h.due_at, d.key;
 
 -- name: hold
--- The lease, if whoever asks still has it.
-SELECT true AS held FROM webhooks.lanes WHERE shard = $1 AND endpoint_id = $2 AND held_until = $3 FOR UPDATE;
+-- The lease, if whoever asks still has it, and the endpoint still lives here.
+SELECT true AS held FROM webhooks.lanes
+ WHERE shard = $1 AND endpoint_id = $2 AND held_until = $3
+   AND NOT EXISTS (SELECT FROM tiffin.absent a WHERE a.dimension = 'restaurant' AND a.shard = lanes.shard)
+   FOR UPDATE;
 
 -- name: tried
 UPDATE webhooks.deliveries SET state = $4, reason = $5, attempts = $6, done_at = $7

@@ -30,6 +30,10 @@ class MoveError(Exception):
     """A move cannot be planned, or cannot go on; the message says why and what to do."""
 
 
+class MoveBusy(MoveError):
+    """Somebody else is at it."""
+
+
 @dataclass(frozen=True)
 class Move:
     """As it is recorded in the directory."""

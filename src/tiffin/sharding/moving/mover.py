@@ -5,16 +5,15 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from tiffin.sharding.moving import history, tables
+from tiffin.sharding.moving import history, switching, tables
 from tiffin.sharding.moving.comparing import Compared, compare
 from tiffin.sharding.moving.history import History
-from tiffin.sharding.moving.move import NEXT, Move, MoveError, Step
-from tiffin.sharding.moving.planning import Leg
+from tiffin.sharding.moving.move import NEXT, Move, MoveBusy, MoveError, Step
+from tiffin.sharding.moving.planning import Leg, Place
 from tiffin.sharding.moving.replication import Progress, catch_up, progress, publish, subscribe, unsubscribe
-from tiffin.sharding.moving.switching import switch
 from tiffin.sharding.moving.tables import QUERIES
 from tiffin.sharding.slots import DIMENSIONS, Dimension
-from tiffin.storage.node import Node
+from tiffin.storage.node import STATEMENT_TIMEOUT_S, Connection, Node
 
 LOOK_INTERVAL_S = 0.1
 COMPARED_WITHIN_S = 60.0
@@ -36,17 +35,39 @@ class Mover:
         self._directory = nodes[0]
         self._nodes: Mapping[str, Node] = {node.name: node for node in nodes}
         self._tell = tell
+        self._switchboard: Node | Connection = self._directory
 
     @asynccontextmanager
     async def alone(self) -> AsyncGenerator[None]:
-        """Nobody else moves anything while this is entered; `MoveError` if somebody does."""
-        connection = await self._directory.connect()
+        """Nobody else moves anything while this is entered; `MoveError` if somebody does.
+
+        Shards are switched by the very connection that sees to that: if it is lost, so is the right to it.
+        """
+        connection = await self._directory.connect(STATEMENT_TIMEOUT_S)
         try:
             if not await connection.fetchval(QUERIES["lead"]):
-                raise MoveError("another process is moving shards")
+                raise MoveBusy("another process is moving shards")
+            self._switchboard = connection
             yield
         finally:
+            self._switchboard = self._directory
             await connection.close()
+
+    async def put_back_abandoned(self) -> list[Place]:
+        """Where a mover has died in the middle of a switch, the shard stays where it was, until somebody goes
+        on. Returns these; none while a mover lives."""
+        if not await self._directory.fetch(QUERIES["switching"]):
+            return []
+        put_back: list[Place] = []
+        try:
+            async with self.alone():
+                for row in await self._directory.fetch(QUERIES["switching"]):
+                    old, new = self._node(row["node"]), self._node(row["other"])
+                    await switching.put_back(self._switchboard, old, new, row["dimension"], row["shard"])
+                    put_back.append((row["dimension"], row["shard"]))
+        except MoveBusy:
+            return []
+        return put_back
 
     async def moves(self) -> list[Move]:
         """All there ever were."""
@@ -156,7 +177,7 @@ class Mover:
         along = History(move, old, new)
         for number, (dimension, shard) in enumerate(move.places):
             self._tell("switching", number, len(move.places))
-            paused_s = await switch(self._directory, old, new, move, along, dimension, shard)
+            paused_s = await switching.switch(self._switchboard, old, new, move, along, dimension, shard)
             if paused_s:
                 await self._directory.execute(
                     QUERIES["record_pause"], move.id, dimension, shard, direction, paused_s

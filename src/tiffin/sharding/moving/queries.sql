@@ -32,6 +32,15 @@ WITH changed AS (
 )
 UPDATE tiffin.epoch SET epoch = epoch + 1 WHERE EXISTS (SELECT FROM changed);
 
+-- name: switching
+-- Shards whose switch is under way or was cut short, where they live until it is over, and the other end.
+SELECT t.dimension, t.shard, t.node, CASE t.node WHEN m.source THEN m.target ELSE m.source END AS other
+  FROM tiffin.topology t
+  JOIN tiffin.moves m ON m.step IN ('switching', 'going_back')
+   AND t.shard = ANY(CASE t.dimension WHEN 'customer' THEN m.customer_shards ELSE m.restaurant_shards END)
+ WHERE t.switching
+ ORDER BY 1, 2;
+
 -- name: holder
 SELECT node FROM tiffin.topology WHERE dimension = $1 AND shard = $2;
 
@@ -65,6 +74,21 @@ SELECT n.nspname AS schema, c.relname AS name, 100 AS fillfactor,
 SELECT c.oid::regclass::text AS name, quote_ident(t.spcname) AS tablespace
   FROM pg_class c JOIN pg_tablespace t ON t.oid = c.reltablespace
  WHERE c.relkind = 'p';
+
+-- name: set_absent
+-- These shards do not live here, though there are rows of them in the tables beside.
+INSERT INTO tiffin.absent (dimension, shard) SELECT $1, unnest($2::smallint[]) ON CONFLICT DO NOTHING;
+
+-- name: since
+-- Now, as the transactions of the server count it.
+SELECT pg_current_xact_id()::text::bigint;
+
+-- name: are_over
+-- Whether every transaction that wrote before then has ended.
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint > $1;
+
+-- name: set_present
+DELETE FROM tiffin.absent WHERE dimension = $1 AND shard = ANY($2::smallint[]);
 
 -- name: attached
 -- Which of these tables are partitions now.

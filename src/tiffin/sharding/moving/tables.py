@@ -40,6 +40,18 @@ async def beside(node: Node, dimension: Dimension) -> list[Table]:
     return [Table(*row) for row in await node.fetch(QUERIES["beside"], dimension)]
 
 
+class Dimensional(NamedTuple):
+    """The sharded tables of a dimension."""
+
+    dimension: Dimension
+    sharded: Sequence[Table]
+
+
+async def of_dimension(node: Node, dimension: Dimension) -> Dimensional:
+    """Those of a node."""
+    return Dimensional(dimension, await sharded(node, dimension))
+
+
 async def make(node: Node, move: Move) -> None:
     """Make every table of the move's shards, as no partition of anything yet, where it is missing.
 
@@ -74,6 +86,7 @@ async def throw_away(node: Node, move: Move) -> None:
                 await node.execute(f"DROP TABLE {', '.join(loose)}")
         for table in await beside(node, dimension):
             await node.execute(f"DELETE FROM {table.parent} WHERE shard = ANY($1)", list(shards))  # noqa: S608
+        await node.execute(QUERIES["set_present"], dimension, list(shards))
 
 
 async def attached_of(node: Node | Connection, tables: Sequence[Table], shard: int) -> dict[str, bool]:
@@ -82,25 +95,27 @@ async def attached_of(node: Node | Connection, tables: Sequence[Table], shard: i
     return {row["name"]: row["attached"] for row in rows}
 
 
-async def take_out(connection: Connection, tables: Sequence[Table], shard: int) -> None:
+async def take_out(connection: Connection, of: Dimensional, shard: int) -> None:
     """Make the shard's partitions tables of their own, all or none: the fence. Waits for writers."""
-    attached = await attached_of(connection, tables, shard)
+    attached = await attached_of(connection, of.sharded, shard)
     statements = [
         f"ALTER TABLE {table.parent} DETACH PARTITION {table.of(shard)};"
-        for table in tables
+        for table in of.sharded
         if attached.get(table.of(shard))
     ]
     if statements:
         await connection.execute("\n".join(statements))
+    await connection.execute(QUERIES["set_absent"], of.dimension, [shard])
 
 
-async def take_in(connection: Connection, tables: Sequence[Table], shard: int) -> None:
+async def take_in(connection: Connection, of: Dimensional, shard: int) -> None:
     """Make the shard's tables partitions, all or none."""
-    attached = await attached_of(connection, tables, shard)
+    attached = await attached_of(connection, of.sharded, shard)
     statements = [
         f"ALTER TABLE {table.parent} ATTACH PARTITION {table.of(shard)} FOR VALUES IN ({shard});"
-        for table in tables
+        for table in of.sharded
         if not attached[table.of(shard)]
     ]
     if statements:
         await connection.execute("\n".join(statements))
+    await connection.execute(QUERIES["set_present"], of.dimension, [shard])
