@@ -31,6 +31,7 @@ from tiffin.services.payments.sandbox.webhooks import sign
 from tiffin.services.payments.service import PaymentsService
 from tiffin.services.reverse.carrying import Carrier
 from tiffin.services.reverse.consumers import ReverseConsumer
+from tiffin.services.reverse.erasure import Erasure
 from tiffin.services.reverse.facts import Facts
 from tiffin.services.reverse.policies import KnownPolicies
 from tiffin.services.reverse.service import ReverseService
@@ -124,7 +125,7 @@ class World:
         consumers = (
             PaymentsConsumer(self.payments.settlement, seam.peer("payments to orders", orders), clock),
             LedgerConsumer(self.books, seam.peer("ledger to orders", orders), fees, clock),
-            ReverseConsumer(self.cases, self.carrier),
+            ReverseConsumer(self.cases, self.carrier, Erasure(router)),
         )
         self._readers = [
             Reader(self.node, Consumer(each.name, each.handle, types=each.types), clock) for each in consumers

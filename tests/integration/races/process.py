@@ -25,6 +25,7 @@ from tiffin.services.restaurants.service import RestaurantsService
 from tiffin.services.restaurants.stock_store import StockStore
 from tiffin.services.reverse.carrying import Carrier
 from tiffin.services.reverse.consumers import ReverseConsumer
+from tiffin.services.reverse.erasure import Erasure
 from tiffin.services.reverse.facts import Facts
 from tiffin.services.reverse.policies import KnownPolicies
 from tiffin.services.reverse.service import ReverseService
@@ -65,7 +66,7 @@ class Process:
         self.copy = RestaurantCopy(router)
         self.payments_reader = PaymentsConsumer(self.payments.settlement, orders, clock)
         self.ledger_reader = LedgerConsumer(books, orders, fees, clock)
-        self.reverse_reader = ReverseConsumer(cases, self.carrier)
+        self.reverse_reader = ReverseConsumer(cases, self.carrier, Erasure(router))
         self.stock_reader = StockConsumer(self.stock, self.orders, clock)
         self.readers: tuple[Any, ...] = (
             self.copy, self.stock_reader, self.payments_reader, self.ledger_reader, self.reverse_reader,

@@ -18,6 +18,7 @@ from tiffin.services.payments.ledger.store import LedgerStore
 from tiffin.services.reverse.carrying import Carrier
 from tiffin.services.reverse.case import details_of
 from tiffin.services.reverse.consumers import ReverseConsumer
+from tiffin.services.reverse.erasure import Erasure
 from tiffin.services.reverse.facts import Facts
 from tiffin.services.reverse.policies import KnownPolicies
 from tiffin.services.reverse.service import ReverseService
@@ -118,7 +119,7 @@ class Town:
         self.policies = KnownPolicies(self.router.directory, self.clock)
         self.carrier = self._carrier()
         self.reverse = self.process()
-        self.consumer = ReverseConsumer(self.store, self.carrier)
+        self.consumer = ReverseConsumer(self.store, self.carrier, Erasure(self.router))
 
     @classmethod
     @asynccontextmanager

@@ -11,6 +11,7 @@ from tiffin.cli.parts.part import Ground, Part, Peers, consume
 from tiffin.events.consumer import Consumer
 from tiffin.services.reverse.carrying import Carrier
 from tiffin.services.reverse.consumers import ReverseConsumer
+from tiffin.services.reverse.erasure import Erasure
 from tiffin.services.reverse.facts import Facts
 from tiffin.services.reverse.policies import KnownPolicies
 from tiffin.services.reverse.service import ReverseService
@@ -30,7 +31,7 @@ async def open_reverse(ground: Ground, peers: Peers) -> AsyncGenerator[Part]:
     service = ReverseService(store, facts, policies, carrier, utc_now, lambda: uuid4().hex[:12])
 
     def work() -> list[Work]:
-        reader = ReverseConsumer(store, carrier)
+        reader = ReverseConsumer(store, carrier, Erasure(ground.router))
         return [
             *consume(Consumer(reader.name, reader.handle, GATHER_S, reader.types), ground),
             on_each_node(

@@ -76,6 +76,11 @@ def details_of(case: Case) -> Details:
     return _decode(case.details)
 
 
+def decode_details(text: str) -> Details:
+    """From as it is stored."""
+    return _decode(text)
+
+
 def encode_details(details: Details) -> str:
     """As it is stored."""
     return _encode(details).decode()

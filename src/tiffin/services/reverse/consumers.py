@@ -2,15 +2,22 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from tiffin.events.event import Event
+from tiffin.rpc import contracts as c
 from tiffin.services.reverse.carrying import Carrier
 from tiffin.services.reverse.case import details_of
+from tiffin.services.reverse.erasure import Erasure
 from tiffin.services.reverse.states import EVENTS
 from tiffin.services.reverse.store import CaseStore
 
+_person_event = msgspec.json.Decoder(c.PersonEvent).decode
+
 
 class ReverseConsumer:
-    """Keeps the restaurants' copy of cases, and undoes what cases have moved of orders called off otherwise.
+    """Keeps the restaurants' copy of cases, undoes what cases have moved of orders called off otherwise, and
+    forgets what was said in the cases of who was erased.
 
     Older versions never replace newer ones, an entry is undone once: hearing of the same again changes
     nothing. Raises what a database or a peer raises: the events come again.
@@ -20,13 +27,14 @@ class ReverseConsumer:
     types = frozenset((
         *(f"case.{event}" for event in EVENTS),
         "order.payment_expired", "order.rejected", "order.acceptance_expired", "order.cancelled",
-        "order.called_off",
+        "order.called_off", "customer.erased",
     ))  # fmt: skip
-    """What it copies, and whatever makes an order fall."""
+    """What it copies, whatever makes an order fall, and erasures."""
 
-    def __init__(self, store: CaseStore, carrier: Carrier) -> None:
+    def __init__(self, store: CaseStore, carrier: Carrier, erasure: Erasure) -> None:
         self._store = store
         self._carrier = carrier
+        self._erasure = erasure
 
     async def handle(self, events: Sequence[Event]) -> None:
         """Take some events. A batch without cases and fallen orders costs no round trip."""
@@ -36,6 +44,10 @@ class ReverseConsumer:
                 await self._store.copy(case)
         for order_id in sorted({int(event.key) for event in events if _fell(event)}):
             await self._undo(order_id)
+        for event in events:
+            if event.type == "customer.erased":
+                erased = _person_event(event.data)
+                await self._erasure.erase(erased.person_id, also_open=erased.last)
 
     async def _undo(self, order_id: int) -> None:
         cases = await self._store.of_order(order_id)
