@@ -40,7 +40,7 @@ async def bench(
                 name = uuid4().hex[:8]
                 with console.status(f"orders over HTTP, round {number} of {rounds}"):
                     measured = await bench_http(
-                        server.url, mint_for(http), pids, lambda: _settled(nodes.all), name, callers, seconds
+                        server.url, mint_for(http), pids, lambda: settled(nodes.all), name, callers, seconds
                     )
                 done.append(measured)
             console.print(bench_table(done))
@@ -58,7 +58,8 @@ def _aside(config: Config, name: str) -> Config:
     )
 
 
-async def _settled(nodes: list[Node]) -> None:
+async def settled(nodes: list[Node]) -> None:
+    """Returns once every reader has handled all there is."""
     for node in nodes:
         for consumer in CONSUMER_NAMES:
             while await backlog(node, consumer):  # noqa: ASYNC110 - another process works it off

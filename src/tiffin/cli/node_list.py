@@ -3,6 +3,7 @@
 import asyncio
 from typing import NamedTuple
 
+import asyncpg
 from rich.console import Console
 from rich.table import Table
 
@@ -66,7 +67,7 @@ async def _ask(ground: Ground, listed: Listed) -> _State | None:
                 return await _state_of(node)
             finally:
                 await node.close()
-    except (Unavailable, NodeError, TimeoutError):
+    except (Unavailable, NodeError, TimeoutError, asyncpg.PostgresError):
         return None
 
 

@@ -23,6 +23,7 @@ from tiffin.services.orders.store import OrderStore
 from tiffin.services.orders.transition import Moved
 from tiffin.sharding.router import Router
 from tiffin.sharding.sequence import Sequence as Numbers
+from tiffin.storage.node import Node
 from tiffin.storage.queries import load_queries
 
 WARM_UP_S = 1
@@ -108,8 +109,8 @@ async def bench_write_path(
     program = find_pgbench()
     await node.execute(_QUERIES["drop_twin"])
     await node.execute(_QUERIES["make_twin"])
-    store, placing = OrderStore(router), Placing(Numbers(router.directory), clock)
-    bench = _Bench(router, postmaster, callers, store, placing, program)
+    path = WritePath(router, {"postgres": postmaster}, clock, callers)
+    bench = _Bench(path, node, postmaster, callers, program)
     try:
         await bench.ours(WARM_UP_S)
         await bench.pgbench(WARM_UP_S)
@@ -126,42 +127,62 @@ async def bench_write_path(
         settings = await node.fetch(_QUERIES["server"])
         return WritePathResult(callers, done, {row["name"]: row["setting"] for row in settings})
     finally:
-        await store.close()
+        await path.close()
         await node.execute(_QUERIES["drop_twin"])
 
 
-@dataclass(frozen=True)
-class _Bench:
-    router: Router
-    postmaster: int
-    callers: int
-    store: OrderStore
-    placing: Placing
-    program: Path
+class WritePath:
+    """`OrderStore.place` under so many callers, on whatever nodes there are."""
 
-    async def ours(self, seconds: float) -> Side:
-        await self.router.directory.execute(_QUERIES["checkpoint"])
+    def __init__(self, router: Router, postmasters: Mapping[str, int], clock: Clock, callers: int) -> None:
+        """`postmasters` are those of all nodes' servers, by any name."""
+        self._router = router
+        self._postmasters = postmasters
+        self._callers = callers
+        self._store = OrderStore(router)
+        self.placing = Placing(Numbers(router.directory), clock)
+
+    async def close(self) -> None:
+        """Finish what is in flight."""
+        await self._store.close()
+
+    async def place(self, seconds: float) -> Side:
+        """A round, from a fresh checkpoint on every node."""
+        for node in self._router.nodes:
+            await node.execute(_QUERIES["checkpoint"])
         latencies = Latencies()
         orders = [await self.placing.next() for _ in range(int(seconds * ORDERS_PER_S_MAX))]
-        server = CpuMeter({"postgres": self.postmaster})
+        server = CpuMeter(self._postmasters)
         cpu, began = time.process_time(), time.perf_counter()
         until = began + seconds
-        await asyncio.gather(*(self._call(orders, until, latencies) for _ in range(self.callers)))
+        await asyncio.gather(*(self._call(orders, until, latencies) for _ in range(self._callers)))
         took, cpu = time.perf_counter() - began, time.process_time() - cpu
         return _side(latencies.count, latencies.count / took, latencies, cpu, server)
 
     async def _call(self, orders: list[Moved], until: float, latencies: Latencies) -> None:
         while orders and (began := time.perf_counter()) < until:
-            if not await self.store.place(orders.pop(), PLACE_WITHIN_S):
+            if not await self._store.place(orders.pop(), PLACE_WITHIN_S):
                 raise RuntimeError("an order that is new was not stored")
             latencies.add(time.perf_counter() - began)
 
+
+@dataclass(frozen=True)
+class _Bench:
+    path: WritePath
+    node: Node
+    postmaster: int
+    callers: int
+    program: Path
+
+    async def ours(self, seconds: float) -> Side:
+        return await self.path.place(seconds)
+
     async def pgbench(self, seconds: int) -> Side:
-        await self.router.directory.execute(_QUERIES["checkpoint"])
-        example = await self.placing.next()
+        await self.node.execute(_QUERIES["checkpoint"])
+        example = await self.path.placing.next()
         server = CpuMeter({"postgres": self.postmaster})
         run = await run_pgbench(
-            self.program, self.router.directory.url, min(self.callers, PGBENCH_CLIENTS_MAX), seconds,
+            self.program, self.node.url, min(self.callers, PGBENCH_CLIENTS_MAX), seconds,
             example.row.details, example.data,
         )  # fmt: skip
         return _side(run.transactions, run.per_second, run.latencies, run.cpu_s, server)
@@ -170,5 +191,5 @@ class _Bench:
 def _side(orders: int, per_second: float, latencies: Latencies, cpu_s: float, server: CpuMeter) -> Side:
     return Side(
         orders, per_second, latencies.at(0.5), latencies.at(0.99),
-        cpu_s * 1e6 / orders, server.seconds()["postgres"] * 1e6 / orders,
+        cpu_s * 1e6 / orders, sum(server.seconds().values()) * 1e6 / orders,
     )  # fmt: skip

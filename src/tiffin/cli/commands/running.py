@@ -161,6 +161,7 @@ def bench(
     seconds: Seconds = 10,
     rounds: Count = 3,
     callers: Count = 64,
+    nodes: Count = 1,
     processes: Flag = False,
     config: ConfigFile = FILE,
 ) -> None:
@@ -174,12 +175,19 @@ def bench(
         Rounds of each, in turns.
     callers
         Orders wanted at the same time.
+    nodes
+        More than one: instead of pgbench, a platform of so many nodes beside one of one node.
     processes
         Every service in a process of its own.
     """
     from tiffin.cli.bench import bench
+    from tiffin.cli.bench_nodes import bench_nodes
 
-    run(bench(config, configure(config), seconds, rounds, callers, processes, console))
+    settings = configure(config)
+    if nodes > 1:
+        run(bench_nodes(config, settings, nodes, seconds, rounds, callers, processes, console))
+    else:
+        run(bench(config, settings, seconds, rounds, callers, processes, console))
 
 
 @bench_app.command(name="rpc")
