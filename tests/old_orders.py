@@ -1,5 +1,6 @@
 """Orders by the thousand, carried to their end, with their events and their copies: written as sets."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -15,7 +16,7 @@ from tiffin.sharding.sequence import Sequence as OrderNumbers
 from tiffin.sharding.slots import Dimension
 from tiffin.storage.node import Connection, Node
 
-BATCH = 256
+BATCH = 1024
 COURIER = "courier-1"
 WAY = ("accepted", "courier_assigned", "prepared", "picked_up", "delivered", "completed")
 
@@ -60,6 +61,9 @@ async def _write(
     for each in moved:
         shard = (customer_shard if dimension == "customer" else restaurant_shard)(each.row.id)
         by_node[router.node(dimension, shard)].append(each)
-    for node, some in by_node.items():
+
+    async def write(node: Node, some: Sequence[Moved]) -> None:
         async with node.connection() as connection:
             await statement(connection, some)
+
+    await asyncio.gather(*(write(node, some) for node, some in by_node.items()))

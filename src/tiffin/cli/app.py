@@ -2,10 +2,11 @@
 
 import cyclopts
 
-from tiffin.cli.commands import events, looking, migrating, nodes, policies, running, shards
+from tiffin.cli.commands import archive, events, looking, migrating, nodes, policies, running, shards
 from tiffin.cli.config import ConfigError
 from tiffin.migration.record import MigrationError
 from tiffin.primitives.errors import Unavailable
+from tiffin.services.orders.cheap_storage import NoTablespace
 from tiffin.sharding.moving.move import MoveError
 from tiffin.sharding.registry import NodeError
 from tiffin.storage.migrations import EditedMigration
@@ -19,6 +20,7 @@ app.update(policies.commands)
 app.update(nodes.commands)
 app.update(migrating.commands)
 app.update(shards.commands)
+app.update(archive.commands)
 
 
 def main() -> None:
@@ -31,6 +33,7 @@ def main() -> None:
         MigrationError,
         MoveError,
         NodeError,
+        NoTablespace,
         RoleError,
         Unavailable,
         OSError,

@@ -38,6 +38,11 @@
     [reconciler]                    # holds the restaurant dimension against the truth, always
     orders_per_s = 2000
 
+    [archive]                       # docs/archive.md
+    after_months = 3                # of 30 days; so long after its end an order is archived
+    orders_per_s = 500
+    tablespace = "cheap"            # of the archive's tables, on every node; without it the database's own
+
     [webhooks]                      # docs/webhooks.md
     allow = ["10.1.2.0/24"]         # networks that may be called though they are not public
     kept_days = 30
@@ -53,6 +58,7 @@ variable the items are separated by spaces.
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_origin
 
@@ -174,6 +180,22 @@ class Reconciler(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """At most so many are looked at, on all nodes together."""
 
 
+class Archive(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When orders that have ended leave the hot tables."""
+
+    after_months: Annotated[int, msgspec.Meta(ge=1, le=1200)] = 3
+    """Months of 30 days since they ended."""
+    orders_per_s: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 500
+    """At most so many go on each node."""
+    tablespace: Annotated[str, msgspec.Meta(pattern="^([a-z_][a-z0-9_]{0,62})?$")] = ""
+    """Where the archive's tables are; it has to be there on every node."""
+
+    @property
+    def age(self) -> timedelta:
+        """How long ago an order has to have ended."""
+        return timedelta(days=30 * self.after_months)
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that can be set."""
 
@@ -192,6 +214,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notifications: Notifications = Notifications()
     webhooks: Webhooks = Webhooks()
     reconciler: Reconciler = Reconciler()
+    archive: Archive = Archive()
     payments: Payments = Payments()
 
 

@@ -8,9 +8,10 @@ import structlog
 from tiffin.cli.background import Work, every, on_each_node
 from tiffin.cli.clock import utc_now
 from tiffin.cli.config import Config
+from tiffin.cli.log_days import keep_log_days
 from tiffin.cli.parts.part import Part
 from tiffin.events.rabbitmq.relay import Relay, forget
-from tiffin.events.retention import keep_days
+from tiffin.services.orders.histories import forget_histories
 from tiffin.sharding.moving.mover import Mover
 from tiffin.sharding.router import Router
 from tiffin.storage.node import Node
@@ -28,7 +29,8 @@ def keep_log(router: Router, config: Config) -> Part:
     async def keep(node: Node) -> bool:
         if config.events.transport == "log":
             await forget(node)
-        await keep_days(node, config.log_retention_days)
+        await keep_log_days(node, config)
+        await forget_histories(node, utc_now() - config.archive.age)
         return False
 
     async def mind_movers() -> bool:

@@ -12,10 +12,11 @@ import structlog
 from tiffin.cli.clock import utc_now
 from tiffin.cli.config import Config
 from tiffin.cli.demonstration import hurry
+from tiffin.cli.log_days import keep_log_days
 from tiffin.cli.owners import Owners
 from tiffin.cli.schemas import ROLES, SCHEMAS
 from tiffin.cli.secret import read_secret, role_password
-from tiffin.events.retention import keep_days
+from tiffin.services.orders.cheap_storage import put_archive
 from tiffin.sharding import registry
 from tiffin.sharding.registry import Listed, NodeError
 from tiffin.sharding.router import Router
@@ -124,7 +125,8 @@ async def make_ready(
     if platform is not None:
         await registry.claim(node, platform)
     await apply_roles(node, ROLES, partial(role_password, secret), new_passwords)
-    await keep_days(node, config.log_retention_days)
+    await put_archive(node, config.archive.tablespace)
+    await keep_log_days(node, config)
 
 
 async def _enlist(ground: Ground) -> None:

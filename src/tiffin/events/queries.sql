@@ -107,12 +107,12 @@ SELECT (now() AT TIME ZONE 'UTC')::date AS today, (SELECT min(day) FROM log.curs
 
 -- name: report
 -- What a consumer has done since it last told.
-INSERT INTO log.consumers AS told (consumer, transport, handled, failures, rate, lag_s, depth, reported_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO log.consumers AS told (consumer, transport, handled, failures, rate, lag_s, depth, reported_at, trouble)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
     ON CONFLICT (consumer) DO UPDATE
        SET transport = excluded.transport, handled = told.handled + excluded.handled,
            failures = told.failures + excluded.failures, rate = excluded.rate, lag_s = excluded.lag_s,
-           depth = excluded.depth, reported_at = excluded.reported_at;
+           depth = excluded.depth, reported_at = excluded.reported_at, trouble = excluded.trouble;
 
 -- name: mark
 -- Those that are returned were not marked before. In one order for all, so that nobody waits in a circle.
@@ -135,6 +135,14 @@ DELETE FROM log.inbox_other WHERE day < $1;
 -- name: forget_letters
 DELETE FROM log.dead_letters WHERE settled_at < now() - $1::interval;
 
+-- name: keep_events
+-- Before a day is dropped: what it says of some keys of a stream stays beside the log.
+INSERT INTO log.moved (dimension, shard, stream, key, version, type, data, at, trace, xid, position)
+SELECT dimension, shard, stream, key, version, type, data, at, trace, xid, position
+  FROM log.events
+ WHERE day = $1 AND stream = $2 AND key = ANY($3::text[])
+    ON CONFLICT DO NOTHING;
+
 -- name: forget_moved
 -- Of streams that nobody keeps for longer.
 DELETE FROM log.moved WHERE at < now() - $1::interval AND stream <> ALL($2::text[]);
@@ -153,7 +161,7 @@ SELECT consumer FROM log.cursors UNION SELECT consumer FROM log.consumers ORDER 
 -- name: overview
 -- What there is to know of each consumer of this node. Depth and age by the log, where it has a cursor.
 SELECT known.consumer, told.transport, told.handled, told.failures, told.rate, told.lag_s, told.reported_at,
-       coalesce(told.depth, unread.events) AS depth, unread.age_s, letters.open AS dead_letters
+       coalesce(told.depth, unread.events) AS depth, unread.age_s, letters.open AS dead_letters, told.trouble
   FROM (SELECT consumer FROM log.cursors UNION SELECT consumer FROM log.consumers) AS known
   LEFT JOIN log.consumers told ON told.consumer = known.consumer
   LEFT JOIN log.cursors c ON c.consumer = known.consumer

@@ -3,7 +3,7 @@
 With them go the days of the inbox, some time later, and dead letters that have been settled.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import date, timedelta
 
 import asyncpg
@@ -23,27 +23,29 @@ _QUERIES = load_queries("tiffin.events")
 _LOCK = 0x7469666603
 _log = structlog.get_logger()
 
+Needed = Callable[[Node, date], Awaitable[Sequence[str]]]
+"""Keys of a stream whose events of a day are to stay when the day is dropped."""
 
-Keep = Callable[[Node, date], Awaitable[None]]
-"""Puts what a day says of a stream where it stays, before the day is dropped. Doing it again is harmless."""
+_Kept = Mapping[date, Mapping[str, Sequence[str]]]
+"""Of each day that may go, by stream, the keys whose events stay."""
 
 
 async def keep_days(
-    node: Node, retention_days: int, histories: Mapping[str, Keep] | None = None
+    node: Node, retention_days: int, histories: Mapping[str, Needed] | None = None
 ) -> list[date]:
     """Make the partitions of the coming week; drop days older than `retention_days`. Returns those dropped.
 
     A day that a reader still needs is kept, however old. Days go by the database's clock, in UTC.
-    `histories`: streams whose events outlive their days, in `log.moved` or elsewhere, and who sees to that.
+    `histories`: streams whose events outlive their days where they are needed; they stay beside the log.
     Safe to run twice and by two processes at once. `Unavailable("database_busy")`: somebody has been reading
     the log for long; nothing was done.
     """
     try:
         histories = histories or {}
-        kept = await _old_days(node, retention_days)
-        for day in kept:
-            for keep in histories.values():
-                await keep(node, day)
+        kept = {
+            day: {stream: await needed(node, day) for stream, needed in histories.items()}
+            for day in await _days_to_drop(node, retention_days)
+        }
         dropped = await _keep_days(node, retention_days, kept, list(histories))
     except asyncpg.LockNotAvailableError as error:
         raise Unavailable("database_busy", f"the log of node {node.name} is in use") from error
@@ -52,16 +54,17 @@ async def keep_days(
     return dropped
 
 
-async def _old_days(node: Node, retention_days: int) -> list[date]:
+async def _days_to_drop(node: Node, retention_days: int) -> list[date]:
     row = await node.fetchrow(_QUERIES["today"])
     assert row is not None
-    oldest: date = row["today"] - timedelta(days=retention_days)
-    return [record["day"] for record in await node.fetch(_QUERIES["days"]) if record["day"] < oldest]
+    before: date = row["today"] - timedelta(days=retention_days)
+    if row["furthest_behind"]:  # a reader opens the day before its cursor's too: that one stays with it
+        before = min(before, row["furthest_behind"] - timedelta(days=1))
+    return [record["day"] for record in await node.fetch(_QUERIES["days"]) if record["day"] < before]
 
 
-async def _keep_days(
-    node: Node, retention_days: int, may_go: Collection[date], streams: Collection[str]
-) -> list[date]:
+async def _keep_days(node: Node, retention_days: int, kept: _Kept, streams: Collection[str]) -> list[date]:
+    """What stays of a day is put beside the log in the transaction that drops it: it is never in both."""
     dropped: list[date] = []
     async with node.transaction() as connection:
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
@@ -71,11 +74,11 @@ async def _keep_days(
         today: date = row["today"]
         present = {record["day"]: record["name"] for record in await connection.fetch(_QUERIES["days"])}
         await _make_days(connection, "events", present, today)
-        # A reader opens the day before its cursor's too: that one stays with it.
-        unread = row["furthest_behind"] - timedelta(days=1) if row["furthest_behind"] else None
-        for day, name in present.items():
-            if day in may_go and (unread is None or day < unread):
-                await connection.execute(f"DROP TABLE log.{name}")
+        for day, keys_by_stream in kept.items():
+            if day in present:
+                for stream, keys in keys_by_stream.items():
+                    await connection.execute(_QUERIES["keep_events"], day, stream, keys)
+                await connection.execute(f"DROP TABLE log.{present[day]}")
                 dropped.append(day)
         oldest = min(present.keys() - set(dropped), default=today)
         await _keep_marks(

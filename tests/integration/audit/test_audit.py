@@ -515,3 +515,64 @@ async def test_progress_of_every_check_is_told(town: Town) -> None:
         assert shares == sorted(shares)
         assert shares[-1] == 1
     assert len(told["stock"]) == SHARDS + 1
+
+
+async def test_a_town_whose_orders_are_archived_is_clean_and_all_of_it_was_looked_at(town: Town) -> None:
+    before = await town.audit(statement=town.till.lines)
+    assert await town.archive() == 3
+    report = await town.audit(statement=town.till.lines)
+    assert report.differences == []
+    assert report.checked["orders"] == before.checked["orders"]
+    assert report.checked["copies"] == before.checked["copies"]
+    for node in town.router.nodes:  # what the log still says of them is not needed any more
+        await node.execute(
+            "DELETE FROM log.events WHERE stream = 'order' AND (shard, key) IN"
+            " (SELECT shard, id::text FROM orders.archive)"
+        )
+    report = await town.audit(statement=town.till.lines)
+    assert report.differences == []
+    assert report.checked["order events"] == before.checked["order events"]
+
+
+ARCHIVED = {
+    "an order is gone": (
+        "truth", "DELETE FROM orders.archive WHERE shard = $1 AND id = $2",
+        {("dimensions", "is a copy of no order"), ("log", "has events, but there is no such order"),
+         ("stock", "2 soup sold, but there is no such order")},
+    ),
+    "a copy is gone": (
+        "copy", "DELETE FROM orders.archive_by_restaurant WHERE shard = $1 AND id = $2",
+        {("dimensions", "has no copy")},
+    ),
+    "a copy says another state": (
+        "copy", "UPDATE orders.archive_by_restaurant SET state = 'x' WHERE shard = $1 AND id = $2",
+        {("dimensions", "is not as it was archived")},
+    ),
+    "a letter of the details differs": (
+        "truth", "UPDATE orders.archive SET body[1] = replace(body[1], 'Cali', 'Bali')"
+        " WHERE shard = $1 AND id = $2",
+        {("dimensions", "is not as it was archived")},
+    ),
+    "an event is gone": (
+        "truth", "UPDATE orders.archive SET body = body[1:3] || body[5:] WHERE shard = $1 AND id = $2",
+        {("log", "is at version 7, but its last event is version 6")},
+    ),
+    "an event is no JSON": (
+        "truth", "UPDATE orders.archive SET body[3] = '{' WHERE shard = $1 AND id = $2",
+        {("log", "version 2: the event's data is no JSON")},
+    ),
+    "the total differs": (
+        "truth", "UPDATE orders.archive SET total = total + 1 WHERE shard = $1 AND id = $2",
+        {("dimensions", "is not as it was archived"), ("payments", "has 3400 COP in cash, not 3401 COP")},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("spoilt", ARCHIVED)
+async def test_what_is_spoilt_in_the_archive_is_found(town: Town, spoilt: str) -> None:
+    await town.archive()
+    order, (on, sql, expected) = town.known["done"], ARCHIVED[spoilt]
+    node, shard = (order.truth, order.shard) if on == "truth" else (order.copy, order.copy_shard)
+    assert await node.execute(sql, shard, order.id) != "UPDATE 0"
+    found = {(check, what) for check, subject, what in await town.faults() if subject == str(order)}
+    assert expected <= found

@@ -16,6 +16,8 @@ from tiffin.events.reader import START, Cursor, after, read
 from tiffin.events.runner import backlog
 from tiffin.rpc import contracts as c
 from tiffin.rpc.context import Role, new_context
+from tiffin.services.orders.archive import AGE_MIN
+from tiffin.services.orders.archiver import Archiver
 from tiffin.services.orders.consumers import RestaurantCopy
 from tiffin.services.orders.policy import Policy
 from tiffin.services.orders.service import OrdersService
@@ -46,6 +48,7 @@ HOME = c.Address(
 )
 TABLES = (
     "orders.orders", "orders.orders_by_restaurant", "orders.deadlines", "log.events", "log.cursors",
+    "orders.archive", "orders.archive_by_restaurant", "log.moved",
     "users.customers", "restaurants.restaurants", "restaurants.stock", "restaurants.holds",
     "payments.payments", "payments.orders", "payments.refunds", "ledger.entries", "ledger.balances",
     "ledger.dues", "ledger.settlements",
@@ -227,6 +230,16 @@ class Town:
             for consumer in self.consumers:
                 if consumer.name not in skip:
                     await _drain(node, consumer)
+
+    async def archive(self) -> int:
+        """Let months go by, and archive whatever has ended. Returns how many orders."""
+
+        async def all_are_settled(order_ids: Sequence[int]) -> set[int]:
+            return set()
+
+        archiver = Archiver(self.router, lambda: self.clock() + 2 * AGE_MIN, all_are_settled, AGE_MIN)
+        found = [await archiver.archive_node(node) for node in (*self.router.nodes, *self.router.nodes)]
+        return sum(each.orders for each in found)
 
     async def audit(self, wait_s: float = 0, statement: list[StatementLine] | None = None) -> Report:
         said = None if statement is None else lambda: statement

@@ -312,3 +312,20 @@ async def test_replies_lost_after_success_two_hundred_times_charge_once_each(ben
 @pytest.mark.soak
 async def test_replies_lost_after_success_ten_thousand_times_charge_once_each(bench: Bench) -> None:
     await _lose_replies(bench, 10_000)
+
+
+async def test_who_asks_is_told_which_orders_have_money_on_its_way(bench: Bench) -> None:
+    settled, pending, returning = bench.order(), bench.order(), bench.order()
+    await bench.pay(settled)
+    await bench.refund(settled, 500)
+    paid = {order.id: await bench.pay(order) for order in (pending, returning)}
+    for order, change in ((pending, "state = 'capturing'"), (returning, "refunding = 1")):
+        shard = customer_shard(int(order.id))
+        await bench.router.node("customer", shard).execute(
+            f"UPDATE payments.payments SET {change} WHERE shard = $1 AND id = $2", shard, paid[order.id].id
+        )
+    asked = c.OrderIds(order_ids=[order.id for order in (settled, pending, returning)] + ["0", "x"])
+    told = await bench.payments.unsettled(bench.as_platform(), asked)
+    assert set(told.order_ids) == {pending.id, returning.id}
+    with pytest.raises(Refusal, match="forbidden"):
+        await bench.payments.unsettled(bench.as_customer(settled), asked)

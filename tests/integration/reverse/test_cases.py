@@ -11,8 +11,13 @@ from manual_clock import ManualClock
 from marketplace import refusal_of
 from tiffin.primitives.errors import Refusal
 from tiffin.rpc import contracts as c
+from tiffin.services.orders import archive
+from tiffin.services.orders.archive import AGE_MIN
+from tiffin.services.orders.archiver import Archiver
+from tiffin.services.orders.unsettled import ask_peers
 from tiffin.services.reverse.policies import add_policy
 from tiffin.services.reverse.policy import Terms
+from tiffin.sharding.order_id import customer_shard
 from tiffin.sharding.router import Router
 
 TOTAL = 2600
@@ -153,3 +158,45 @@ async def test_rules_begin_in_a_while_and_never_change(town: Town) -> None:
     for change in ("UPDATE reverse.policies SET body = '{}'", "DELETE FROM reverse.policies"):
         with pytest.raises(asyncpg.IntegrityConstraintViolationError):
             await directory.execute(change)
+
+
+async def test_who_asks_is_told_which_orders_have_cases_that_are_not_over(town: Town) -> None:
+    quiet, asking, done = [await town.order("completed") for _ in range(3)]
+    await town.open_case(asking, "quality", amount=SOME)
+    withdrawn = await town.open_case(done, "quality", amount=SOME)
+    asked = c.OrderIds(order_ids=[order.id for order in (quiet, asking, done)] + ["0", "x", "9" * 30])
+
+    async def unsettled() -> set[str]:
+        return set((await town.reverse.unsettled(town.as_("system"), asked)).order_ids)
+
+    assert await unsettled() == {asking.id, done.id}
+    await town.say(withdrawn, "withdrawn", "customer")
+    assert await unsettled() == {asking.id}
+    for role in ("customer", "restaurant"):
+        assert await refusal_of(town.reverse.unsettled(town.as_(role), asked)) == "forbidden"
+
+
+async def test_an_operator_gives_back_of_an_order_that_is_archived(town: Town) -> None:
+    order = await town.order("completed")
+    await town.market.copy(order)
+    town.clock.advance(AGE_MIN.total_seconds() + 1)
+    router, shard = town.router, customer_shard(int(order.id))
+    unsettled = ask_peers(town.reverse, NothingOnItsWay(), town.clock)  # type: ignore[arg-type]
+    archiver = Archiver(router, town.clock, unsettled, AGE_MIN)
+    node = router.node("customer", shard)
+    assert (await archiver.archive_orders(node, shard)).orders >= 1
+    assert await archive.get(node, int(order.id)) is not None
+    case = await town.open_case(
+        order, "operator_decision", "operator", amount=SOME, liable="platform", note="they wrote in late"
+    )
+    assert case.state == "refunded"
+    assert town.till.back(order.id) == SOME.amount
+    assert await town.entry(case) == await town.preview(case)
+    assert (await town.market.get(order)) == order
+
+
+class NothingOnItsWay:
+    """Payments as far as the archiver asks them."""
+
+    async def unsettled(self, context: c.CallContext, request: c.OrderIds) -> c.OrderIds:
+        return c.OrderIds(order_ids=[])

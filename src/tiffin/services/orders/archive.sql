@@ -149,15 +149,13 @@ DELETE FROM orders.archive_by_restaurant
 SELECT (SELECT count(*) FROM orders.orders WHERE shard = ANY($1::smallint[])) AS hot,
        (SELECT count(*) FROM orders.archive WHERE shard = ANY($1::smallint[])) AS archived;
 
--- name: keep_histories
--- What a day of the log says of orders that are here and not archived yet, out of the log's days.
-INSERT INTO log.moved (dimension, shard, stream, key, version, type, data, at, trace, xid, position)
-SELECT e.dimension, e.shard, e.stream, e.key, e.version, e.type, e.data, e.at, e.trace, e.xid, e.position
+-- name: needed_histories
+-- Orders of which a day of the log has events, and which are here and not archived.
+SELECT DISTINCT e.key
   FROM log.events e
  CROSS JOIN LATERAL (
        SELECT FROM orders.orders WHERE shard = e.shard AND id = e.key::bigint OFFSET 0) AS hot
- WHERE e.day = $1 AND e.stream = 'order'
-    ON CONFLICT DO NOTHING;
+ WHERE e.day = $1 AND e.stream = 'order';
 
 -- name: forget_histories
 -- Of orders that have been archived since, with their histories.

@@ -17,6 +17,7 @@ from prometheus_client import Counter as CounterMetric
 
 from tiffin.events.reader import QUERIES as LOG_QUERIES
 from tiffin.primitives.clock import Clock
+from tiffin.primitives.errors import Unavailable
 from tiffin.services.orders.archive import AGE_MIN, QUERIES
 from tiffin.sharding.read_many import rows_of_orders
 from tiffin.sharding.router import Router
@@ -55,7 +56,7 @@ class Archived:
 
 
 class Archiver:
-    """Any number may be at work. All but `archive_node` may raise `Unavailable`."""
+    """Any number may be at work. All of it may raise `Unavailable`."""
 
     def __init__(
         self,
@@ -92,6 +93,8 @@ class Archiver:
             for shard in sorted(self._router.shards_on(dimension, node)):
                 try:
                     done.add(await archive(node, shard))
+                except Unavailable:
+                    raise
                 except Exception:
                     _log.exception("archiving_failed", node=node.name, dimension=dimension, shard=shard)
                     done.failures[f"{dimension}/{shard}"] += 1

@@ -1,7 +1,7 @@
 """What orders need of the log's days before those are dropped: their histories.
 
 An order takes its history along when it is archived. The log keeps its days until then; what it has of orders
-that stay hot for longer, because somebody is not done with them, is put beside it day by day.
+that stay hot for longer, because somebody is not done with them, is put beside the log day by day.
 """
 
 from datetime import date, datetime, timedelta
@@ -20,11 +20,11 @@ def days_needed(age: timedelta) -> int:
     return max(age, AGE_MIN).days + SLACK_DAYS
 
 
-async def keep_histories(node: Node, day: date) -> None:
-    """Put what a day says of orders that are not archived where it stays. Doing it again changes nothing."""
+async def needed_histories(node: Node, day: date) -> list[str]:
+    """The orders that would lose some of their history with this day."""
     connection = await node.connect(TIMEOUT_S)
     try:
-        await connection.execute(QUERIES["keep_histories"], day)
+        return [row["key"] for row in await connection.fetch(QUERIES["needed_histories"], day)]
     finally:
         await connection.close()
 

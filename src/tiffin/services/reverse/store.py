@@ -176,11 +176,11 @@ def case_of(row: asyncpg.Record) -> Case:
     return Case(*(row[name] for name in _FIELDS))
 
 
-async def keep_histories(node: Node, day: date) -> None:
-    """Before a day of the log is dropped, as the databases' owner: put beside it what it says of cases."""
+async def needed_histories(node: Node, day: date) -> list[str]:
+    """The cases that would lose some of their history if this day of the log went; all of them, that is."""
     connection = await node.connect(KEEPING_TIMEOUT_S)
     try:
-        await connection.execute(QUERIES["keep_histories"], day)
+        return [row["key"] for row in await connection.fetch(QUERIES["needed_histories"], day)]
     finally:
         await connection.close()
 
