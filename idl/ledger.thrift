@@ -102,6 +102,16 @@ struct SettlementList {
   1: required list<Settlement> settlements (doc = "Newest first; the latest 200."),
 }
 
+struct WaitingSettlements {
+  1: optional string cursor (doc = "`next_cursor` of the page before.", max_length = "300"),
+  2: optional i32 limit = 20 (ge = "1", le = "200"),
+}
+
+struct SettlementPage {
+  1: required list<Settlement> settlements (doc = "The oldest first."),
+  2: optional string next_cursor (doc = "Not given on the last page."),
+}
+
 struct SettlementRef {
   1: required string settlement_id (pattern = "^[A-Za-z0-9_.:-]{1,200}$"),
 }
@@ -173,6 +183,8 @@ service Ledger extends base.Health {
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "What a restaurant or courier has been settled and paid, as CSV.", repeat = "safe"),
   SettlementList list_settlements(1: base.CallContext context, 2: SettlementsOf request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "What a restaurant or courier has been settled.", repeat = "safe"),
+  SettlementPage waiting_settlements(1: base.CallContext context, 2: WaitingSettlements request)
+      throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "Everybody's settlements that the bank has not paid yet.", repeat = "safe"),
   SettlementStatement settlement_statement(1: base.CallContext context, 2: SettlementRef request)
       throws (1: base.Refusal refusal, 2: base.Unavailable unavailable) (doc = "A settlement line by line, as CSV.", repeat = "safe"),
   Settlement record_payout(1: base.CallContext context, 2: RecordPayout request)

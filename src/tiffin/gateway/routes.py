@@ -215,6 +215,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/me/settlements.csv", EARNERS, "Ledger.settlements_csv", party="party", csv="csv",
           summary="The same as CSV."),
     Route("GET", "/v1/parties/{party}/settlements", (OPERATOR,), "Ledger.list_settlements"),
+    Route("GET", "/v1/waiting-settlements", (OPERATOR,), "Ledger.waiting_settlements"),
     Route("GET", "/v1/settlements/{settlement_id}/statement.csv", (*EARNERS, OPERATOR),
           "Ledger.settlement_statement", csv="csv"),
     Route("POST", "/v1/settlements/{settlement_id}/payout", (OPERATOR,), "Ledger.record_payout"),

@@ -132,6 +132,14 @@ class SettlementsOf(msgspec.Struct, kw_only=True):
 class SettlementList(msgspec.Struct, kw_only=True):
     settlements: list[Settlement]
 
+class WaitingSettlements(msgspec.Struct, kw_only=True):
+    cursor: str | None = None
+    limit: int = 20
+
+class SettlementPage(msgspec.Struct, kw_only=True):
+    settlements: list[Settlement]
+    next_cursor: str | None = None
+
 class SettlementRef(msgspec.Struct, kw_only=True):
     settlement_id: str
 
@@ -1214,6 +1222,7 @@ class Ledger(Protocol):
     async def undo_provider_payout(self, context: CallContext, request: UndoProviderPayout) -> Entry: ...
     async def settlements_csv(self, context: CallContext, request: SettlementsOf) -> SettlementsCsv: ...
     async def list_settlements(self, context: CallContext, request: SettlementsOf) -> SettlementList: ...
+    async def waiting_settlements(self, context: CallContext, request: WaitingSettlements) -> SettlementPage: ...
     async def settlement_statement(self, context: CallContext, request: SettlementRef) -> SettlementStatement: ...
     async def record_payout(self, context: CallContext, request: RecordPayout) -> Settlement: ...
 

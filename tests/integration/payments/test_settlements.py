@@ -180,3 +180,38 @@ async def test_a_party_sees_its_own_settlements_and_nobody_elses(books: Books) -
             assert await refusal_of(call) == "settlement_not_found"
     unknown = c.SettlementRef(settlement_id=f"{books.parties[0]}:COP:none")
     assert await refusal_of(books.ledger.settlement_statement(own, unknown)) == "settlement_not_found"
+
+
+async def waiting(books: Books) -> list[str]:
+    """Ids of everybody's that wait for the bank, page by page, and of them this town's."""
+    found: list[str] = []
+    cursor = None
+    while True:
+        page = await books.ledger.waiting_settlements(
+            books.as_("operator"), c.WaitingSettlements(cursor=cursor, limit=7)
+        )
+        assert [each.paid_at for each in page.settlements] == [None] * len(page.settlements)
+        found += [each.id for each in page.settlements if each.party in books.parties]
+        cursor = page.next_cursor
+        if cursor is None:
+            return found
+
+
+async def test_an_operator_sees_once_what_waits_for_the_bank_until_it_has_paid(books: Books) -> None:
+    order = await books.order()
+    await books.keep(order)
+    made = await books.settle()
+    assert sorted(await waiting(books)) == sorted(settlement.id for settlement in made)
+    paid, unpaid = made
+    request = c.RecordPayout(settlement_id=paid.id, reference="bank-1")
+    await books.ledger.record_payout(books.as_("operator"), request)
+    assert await waiting(books) == [unpaid.id]
+
+
+async def test_what_waits_for_the_bank_is_for_operators_and_by_cursors_of_its_own(books: Books) -> None:
+    for role in ("customer", "restaurant", "courier"):
+        asked = books.ledger.waiting_settlements(books.as_(role), c.WaitingSettlements())
+        assert await refusal_of(asked) == "forbidden"
+    for cursor in ("", "x", "9" * 40, "-1-x-", "1e5-x"):
+        asked = books.ledger.waiting_settlements(books.as_("operator"), c.WaitingSettlements(cursor=cursor))
+        assert await refusal_of(asked) == "invalid_cursor", cursor

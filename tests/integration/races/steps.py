@@ -206,7 +206,8 @@ ONLY_READ = frozenset((
     "Payments.find_refund", "Payments.list_payments",
     "Reverse.quote", "Reverse.get", "Reverse.list_cases",
     "Ledger.entries", "Ledger.balance", "Ledger.fees", "Ledger.list_settlements",
-    "Ledger.settlement_statement", "Ledger.settlements_csv", "Ledger.holdings",
+    "Ledger.settlement_statement", "Ledger.waiting_settlements",
+    "Ledger.settlements_csv", "Ledger.holdings",
 ))  # fmt: skip
 NOT_OF_ONE_ORDER = {
     "Ledger.record_payout": "of a settlement",

@@ -123,6 +123,12 @@ SELECT * FROM ledger.settlements WHERE shard = $1 AND id = $2;
 -- name: settlements
 SELECT * FROM ledger.settlements WHERE shard = $1 AND party = $2 ORDER BY made_at DESC, id DESC LIMIT $3;
 
+-- name: waiting
+-- Settlements of this node that the bank has not paid, the oldest first, after the cursor (made_at, id).
+SELECT * FROM ledger.settlements
+ WHERE paid_at IS NULL AND (made_at, id) > ($1::timestamptz, $2::text)
+ ORDER BY made_at, id LIMIT $3;
+
 -- name: lines
 -- A settlement line by line, without the one that closes it.
 SELECT subject, fact, amount, at

@@ -146,6 +146,13 @@ class LedgerService:
         listed = await self.list_settlements(context, request)
         return c.SettlementsCsv(party=request.party, csv=settlements_csv(listed.settlements))
 
+    async def waiting_settlements(
+        self, context: c.CallContext, request: c.WaitingSettlements
+    ) -> c.SettlementPage:
+        """What the bank has to pay. `Refusal`: invalid_cursor."""
+        self._for_staff(context)
+        return await self._settlements.waiting(request.cursor, request.limit or 20)
+
     async def settlement_statement(
         self, context: c.CallContext, request: c.SettlementRef
     ) -> c.SettlementStatement:

@@ -1,10 +1,11 @@
 """Settling: what a restaurant or courier has earned, once it is due, is put on a statement, and paid once."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
 from tiffin.primitives.clock import to_text
+from tiffin.primitives.errors import Refusal
 from tiffin.rpc import contracts as c
 from tiffin.services.payments.ledger import accounts
 from tiffin.services.payments.ledger.statements import Line
@@ -13,6 +14,7 @@ from tiffin.sharding.router import Router
 from tiffin.sharding.slots import SHARDS, shard_of
 
 LISTED_MAX = 200
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 class Settlements:
@@ -68,6 +70,19 @@ class Settlements:
         )
         return [_settlement(row) for row in rows]
 
+    async def waiting(self, cursor: str | None, limit: int) -> c.SettlementPage:
+        """Everybody's that the bank has not paid, the oldest first. `Refusal("invalid_cursor")`."""
+        after = _place(cursor)
+        found: list[asyncpg.Record] = []
+        for node in self._router.nodes:
+            found += await node.fetch(QUERIES["waiting"], *after, limit + 1)
+        found.sort(key=lambda row: (row["made_at"], row["id"]))
+        page = found[:limit]
+        return c.SettlementPage(
+            settlements=[_settlement(row) for row in page],
+            next_cursor=_cursor(page[-1]) if len(found) > limit else None,
+        )
+
     async def lines(self, settlement: c.Settlement) -> list[Line]:
         """What a settlement sums up, by time."""
         shard = _shard(settlement.id)
@@ -82,6 +97,20 @@ class Settlements:
 def party_of(settlement_id: str) -> str:
     """`<party>:<currency>:<run>`. The party of an id of ours; of any other text something, which has none."""
     return settlement_id.rsplit(":", 2)[0]
+
+
+def _cursor(row: asyncpg.Record) -> str:
+    return f"{round((row['made_at'] - _EPOCH) / _MICROSECOND)}-{row['id']}"
+
+
+def _place(cursor: str | None) -> tuple[datetime, str]:
+    if cursor is None:
+        return _EPOCH, ""
+    try:
+        microseconds, _, settlement_id = cursor.partition("-")
+        return _EPOCH + int(microseconds) * _MICROSECOND, settlement_id
+    except (ValueError, OverflowError):
+        raise Refusal("invalid_cursor", "not a cursor that a page of settlements has given") from None
 
 
 def _shard(settlement_id: str) -> int:
