@@ -101,15 +101,15 @@ class Broker:
             self._epmd.wait()
             self._epmd = None
 
-    def control(self, *arguments: str) -> str:
+    def control(self, *arguments: str, timeout_s: float = START_TIMEOUT_S) -> str:
         """`rabbitmqctl`; takes a second or two. Returns what it printed."""
         command = [PROGRAMS / "rabbitmqctl", "--quiet", "-n", self._name, *arguments]
         done = subprocess.run(
-            command, env=self._environment(), cwd="/", check=False, text=True, timeout=START_TIMEOUT_S,
+            command, env=self._environment(), cwd="/", check=False, text=True, timeout=timeout_s,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **self._as_user(),
         )  # fmt: skip
         if done.returncode:
-            raise RuntimeError(done.stdout)
+            raise RuntimeError(f"{arguments[0]} ends with {done.returncode}: {done.stdout}")
         return done.stdout
 
     @property

@@ -12,9 +12,36 @@ from tiffin.events.consumer import Consumer
 from tiffin.events.rabbitmq.relay import NAME as RELAY
 from tiffin.events.rabbitmq.runner import BrokerRunner
 from tiffin.events.runner import backlog
+from tiffin.storage.node import Node
 
 PATIENCE_S = 120.0
 PAUSE_S = 0.01
+PIECE = 5
+ORDERS = 50
+
+
+@asynccontextmanager
+async def happening(node: Node, rate: float = 250.0) -> AsyncGenerator[list[Id]]:
+    """Events go on happening, about so many a second. Which, is known when this is left."""
+    ids: list[Id] = []
+    enough = False
+
+    async def go_on() -> None:
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        while not enough:
+            due = range(len(ids), max(len(ids) + 1, int(rate * (loop.time() - began_s))))
+            new = [(str(number % ORDERS), number // ORDERS) for number in due]
+            await append_ids(node, new)
+            ids.extend(new)
+            await asyncio.sleep(PIECE / rate)
+
+    task = asyncio.create_task(go_on())
+    try:
+        yield ids
+    finally:
+        enough = True  # not cancelled: it would not know whether the last ones have happened
+        await task
 
 
 class Listener:
@@ -78,7 +105,7 @@ class Town:
 
         async def go_on() -> None:
             while not enough:
-                await self.happen(5)
+                await self.happen(PIECE)
                 await asyncio.sleep(PAUSE_S)
 
         task = asyncio.create_task(go_on())

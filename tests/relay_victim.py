@@ -1,4 +1,7 @@
-"""A process whose children relay and kill themselves, see `event_victim`: `python relay_victim.py URL BROKER`."""
+"""A process whose children relay, and kill themselves: `python relay_victim.py URL BROKER_URL`.
+
+As `event_victim` does it.
+"""
 
 import sys
 from collections.abc import Sequence

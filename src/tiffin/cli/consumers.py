@@ -24,11 +24,16 @@ async def consumers(config: Config, console: Console) -> None:
         table.add_column(name, no_wrap=True)
     for name in ("depth", "age", "lag", "rate", "failures", "dead"):
         table.add_column(name, justify="right", no_wrap=True)
+    troubles: list[str] = []
     async with open_nodes(config) as nodes:
         for node in nodes.all:
             for standing in await standings(node):
                 table.add_row(*_row(standing, node, utc_now()))
+                if standing.trouble is not None and standing.depth:
+                    troubles.append(f"{standing.consumer} on {node.name} does not get on: {standing.trouble}")
     console.print(table if table.row_count else "No consumer has been at work yet.")
+    for trouble in troubles:
+        console.print(trouble, style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 async def replay(config: Config, console: Console, name: str, since: str) -> bool:

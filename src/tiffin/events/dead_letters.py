@@ -41,7 +41,7 @@ def failed(event: Event, error: Exception, tries: int) -> Failure:
     """An event that failed alone, so many times."""
     reason = " ".join(f"{type(error).__name__}: {error}".split())
     stack = "".join(traceback.format_exception(error))
-    return Failure(event, "dead", tries, _storable(reason[:REASON_MAX]), _storable(stack[-STACK_MAX:]))
+    return Failure(event, "dead", tries, storable(reason[:REASON_MAX]), storable(stack[-STACK_MAX:]))
 
 
 def parked(event: Event) -> Failure:
@@ -57,6 +57,15 @@ def key_of(event: Event) -> Key:
 def id_of(event: Event) -> EventId:
     """What makes two deliveries the same event."""
     return event.stream, event.key, event.version
+
+
+class Letters(NamedTuple):
+    """Which letters there are."""
+
+    open: int
+    """`MANY` if there are more."""
+    discarded: bool
+    """Whether there is any that was given up."""
 
 
 class DeadLetters:
@@ -81,17 +90,17 @@ class DeadLetters:
             [f.stack for f in failures], now,
         )  # fmt: skip
 
-    async def count(self) -> int:
-        """How many are open; `MANY` if there are more."""
-        row = await self._node.fetchrow(_QUERIES["open_count"], self._consumer, MANY)
+    async def count(self) -> Letters:
+        """Which there are."""
+        row = await self._node.fetchrow(_QUERIES["count"], self._consumer, MANY)
         assert row is not None
-        return row[0]
+        return Letters(*row)
 
-    async def open_of(self, keys: Collection[Key]) -> set[EventId]:
-        """The open ones of these keys."""
+    async def of_keys(self, keys: Collection[Key]) -> dict[EventId, bool]:
+        """The open ones (true) and the discarded ones (false) of these keys."""
         streams, names = [stream for stream, _ in keys], [key for _, key in keys]
-        rows = await self._node.fetch(_QUERIES["open_of_keys"], self._consumer, streams, names)
-        return {(row["stream"], row["key"], row["version"]) for row in rows}
+        rows = await self._node.fetch(_QUERIES["of_keys"], self._consumer, streams, names)
+        return {(row["stream"], row["key"], row["version"]): row["is_open"] for row in rows}
 
     async def to_replay(self, ordered: bool, limit: int) -> list[Event]:
         """Those that are to be handled again, in the order of the log."""
@@ -127,6 +136,6 @@ def _named(event: Event) -> tuple[int | None, str | None]:
     return int(order_id) if order_id is not None and is_number else None, named.restaurant_id
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Without what PostgreSQL takes in no text."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()

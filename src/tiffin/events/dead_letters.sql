@@ -14,16 +14,19 @@ SELECT $1, stream, key, version, xid::xid8, position, DATE '1970-01-01' + day, d
        SET state = excluded.state, tries = dead_letters.tries + excluded.tries, settled_at = NULL,
            reason = excluded.reason, stack = excluded.stack, last_failed_at = excluded.last_failed_at;
 
--- name: open_count
--- Up to a number that says: many.
-SELECT count(*)
-  FROM (SELECT FROM log.dead_letters WHERE consumer = $1 AND settled_at IS NULL LIMIT $2) AS letters;
+-- name: count
+-- Open ones, up to a number that says: many. And whether any was discarded.
+SELECT (SELECT count(*)
+          FROM (SELECT FROM log.dead_letters WHERE consumer = $1 AND settled_at IS NULL LIMIT $2) AS letters) AS open,
+       EXISTS (SELECT FROM log.dead_letters WHERE consumer = $1 AND state = 'discarded') AS discarded;
 
--- name: open_of_keys
-SELECT d.stream, d.key, d.version
+-- name: of_keys
+-- Open and discarded ones.
+SELECT d.stream, d.key, d.version, d.settled_at IS NULL AS is_open
   FROM (SELECT DISTINCT stream, key FROM unnest($2::text[], $3::text[]) AS t (stream, key)) AS wanted
   JOIN log.dead_letters d
-    ON d.consumer = $1 AND d.stream = wanted.stream AND d.key = wanted.key AND d.settled_at IS NULL;
+    ON d.consumer = $1 AND d.stream = wanted.stream AND d.key = wanted.key
+   AND (d.settled_at IS NULL OR d.state = 'discarded');
 
 -- name: to_replay
 -- In the order of the log. What is parked goes with the one it waits behind; of an ordered consumer ($2) no

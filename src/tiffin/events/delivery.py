@@ -7,6 +7,7 @@ tries are counted: what failed waits, and is tried again for ever.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TypeVar, cast
 from zlib import crc32
 
@@ -14,7 +15,17 @@ import asyncpg
 import structlog
 
 from tiffin.events.consumer import Consumer
-from tiffin.events.dead_letters import DeadLetters, EventId, Failure, Key, failed, id_of, key_of, parked
+from tiffin.events.dead_letters import (
+    DeadLetters,
+    EventId,
+    Failure,
+    Key,
+    Letters,
+    failed,
+    id_of,
+    key_of,
+    parked,
+)
 from tiffin.events.event import Event
 from tiffin.events.tally import Tally
 from tiffin.events.versions import Versions
@@ -40,6 +51,7 @@ WORLDS_FAULT = (
 )
 """Nothing is wrong with the events: somebody is away, a disk is full, a database has a new primary."""
 
+_UNKNOWN = Letters(open=1, discarded=True)
 _log = structlog.get_logger()
 _T = TypeVar("_T")
 
@@ -55,9 +67,9 @@ class Delivery:
         self._consumer = consumer
         self._clock = clock
         self._letters = DeadLetters(consumer.name, node)
-        self._open_letters = 1
+        self._there = _UNKNOWN
         """As far as is known: until asked there may be some."""
-        self._tend_at_s = 0.0
+        self._tend_at_s = self._tell_at_s = 0.0
         self._versions = Versions()
         self._stopping = asyncio.Event()
         self._log = _log.bind(consumer=consumer.name, node=node.name)
@@ -73,7 +85,7 @@ class Delivery:
             return
         oldest_at = min(event.at for event in events)
         self.tally.seen(self._versions.see(events), self._consumer.types is None)
-        free = await self._without_dead(events) if self._open_letters else events
+        free = await self._without_dead(events) if any(self._there) else events
         await self._carry(free)
         self.tally.handled(len(events), max(0.0, (self._clock() - oldest_at).total_seconds()))
 
@@ -84,15 +96,15 @@ class Delivery:
         if now_s < self._tend_at_s:
             return
         self._tend_at_s = now_s + TEND_INTERVAL_S
-        self._open_letters = await self._surely(self._letters.count)
-        self.tally.dead(self._open_letters)
-        if self._open_letters and await self._redrive() == REDRIVE_MAX:
+        self._there = await self._surely(self._letters.count)
+        self.tally.dead(self._there.open)
+        if self._there.open and await self._redrive() == REDRIVE_MAX:
             self._tend_at_s = now_s  # there may be more
         await self._surely(lambda: self.tally.report(self._clock()))
 
     def took_over(self) -> None:
         """Somebody else may have delivered to this consumer meanwhile: what is known may be out of date."""
-        self._open_letters = 1
+        self._there = _UNKNOWN
         self._tend_at_s = 0.0
 
     def stop(self) -> None:
@@ -111,15 +123,16 @@ class Delivery:
         return len(events)
 
     async def _without_dead(self, events: Sequence[Event]) -> Sequence[Event]:
-        """Those that are no dead letters. What comes after one of its key is parked if order matters."""
+        """Those that are no dead letters, discarded or not. What comes after an open one of its key is parked
+        if order matters."""
         keys = {key_of(event) for event in events}
-        open_ones = await self._surely(lambda: self._letters.open_of(keys))
-        if not open_ones:
+        letters = await self._surely(lambda: self._letters.of_keys(keys))
+        if not letters:
             return events
-        events = [event for event in events if id_of(event) not in open_ones]
+        events = [event for event in events if id_of(event) not in letters]
         if not self._consumer.ordered:
             return events
-        blocked = {(stream, key) for stream, key, _ in open_ones}
+        blocked = {(stream, key) for (stream, key, _), is_open in letters.items() if is_open}
         await self._bury(parked(event) for event in events if key_of(event) in blocked)
         return [event for event in events if key_of(event) not in blocked]
 
@@ -197,7 +210,7 @@ class Delivery:
         except Stopped:
             raise
         except Exception as error:
-            self.tally.failed()
+            self.tally.failed(repr(error))
             self._log.warning("consumer_failed", events=len(events), error=repr(error))
             return error
         return None
@@ -208,7 +221,7 @@ class Delivery:
         if not letters:
             return
         await self._surely(lambda: self._letters.bury(letters, self._clock()))
-        self._open_letters += len(letters)
+        self._there = self._there._replace(open=self._there.open + len(letters))
         for letter in letters:
             self._log.error("event_dead", id=id_of(letter.event), state=letter.state, reason=letter.reason)
 
@@ -221,10 +234,19 @@ class Delivery:
             except Exception as error:
                 if not is_worlds_fault(error):
                     raise
-                self.tally.failed()
+                self.tally.failed(repr(error))
                 self._log.warning("consumer_paused", error=repr(error))
+            await self._tell()
             await self._pause(pause_s)
             pause_s = min(pause_s * 2, PAUSE_MAX_S)
+
+    async def _tell(self) -> None:
+        """Why nothing gets on, while it does not."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s >= self._tell_at_s:
+            self._tell_at_s = now_s + TEND_INTERVAL_S
+            with suppress(*WORLDS_FAULT):
+                await self.tally.report(self._clock())
 
     async def _pause(self, seconds: float) -> None:
         try:

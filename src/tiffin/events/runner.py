@@ -77,10 +77,10 @@ class ConsumerRunner:
                 pause_s = PAUSE_S
             except (Unavailable, *CONNECTION_LOST) as error:
                 _log.warning("consumer_paused", consumer=self._consumer.name, error=repr(error))
-                self._delivery.tally.failed()
-            except Exception:
+                self._delivery.tally.failed(repr(error))
+            except Exception as error:
                 _log.exception("consumer_failed", consumer=self._consumer.name, node=self._node.name)
-                self._delivery.tally.failed()
+                self._delivery.tally.failed(repr(error))
             finally:
                 if connection is not None:
                     connection.terminate()

@@ -5,9 +5,12 @@ from datetime import datetime
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from tiffin.events.dead_letters import storable
 from tiffin.events.versions import Seen
 from tiffin.storage.node import Node
 from tiffin.storage.queries import load_queries
+
+TROUBLE_MAX = 500
 
 _QUERIES = load_queries("tiffin.events")
 
@@ -47,6 +50,8 @@ class Tally:
         )
         self._handled_count = self._failure_count = 0
         self._lag_s = 0.0
+        self._trouble: str | None = None
+        """What failed last, if nothing has worked since."""
         self._since_s: float | None = None
         self.depth: int | None = None
         """What the transport holds for it, if that is not to be read off the log."""
@@ -57,6 +62,7 @@ class Tally:
         self._metrics[2].observe(lag_s)
         self._handled_count += events
         self._lag_s = lag_s
+        self._trouble = None
 
     def seen(self, versions: Seen, is_complete: bool) -> None:
         """What the events' versions say. Who does not get all events has gaps that mean nothing."""
@@ -69,10 +75,11 @@ class Tally:
         """So many were of no concern."""
         self._metrics[0].inc(events)
 
-    def failed(self) -> None:
+    def failed(self, error: str) -> None:
         """A batch failed, whosever fault it was."""
         self._metrics[1].inc()
         self._failure_count += 1
+        self._trouble = storable(error[:TROUBLE_MAX])
 
     def dead(self, letters: int) -> None:
         """So many letters are open."""
@@ -88,7 +95,7 @@ class Tally:
             return
         await self._node.execute(
             _QUERIES["report"], self._consumer, self._transport, handled, failures,
-            handled / seconds if seconds > 0 else 0.0, self._lag_s, self.depth, now,
+            handled / seconds if seconds > 0 else 0.0, self._lag_s, self.depth, now, self._trouble,
         )  # fmt: skip
         self._handled_count -= handled
         self._failure_count -= failures

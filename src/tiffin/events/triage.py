@@ -61,6 +61,8 @@ class Standing(NamedTuple):
     """Of the oldest event waiting in the log."""
     dead_letters: int
     """Open ones."""
+    trouble: str | None
+    """What failed last; None: something has worked since, as far as it has told."""
 
 
 class TooOld(Exception):

@@ -18,6 +18,7 @@ from tiffin.events.consumer import Consumer
 from tiffin.events.dead_letters import DeadLetters, failed
 from tiffin.events.event import Event
 from tiffin.events.triage import Standing, TooOld, Which
+from tiffin.primitives.errors import Unavailable
 from tiffin.storage.node import Node
 
 ALL = ("dead", "parked", "replaying", "replayed", "discarded")
@@ -215,10 +216,34 @@ async def test_standings_tell_depth_age_lag_failures_and_dead_letters(log: Node,
     assert (told.transport, told.depth, told.age_s, told.dead_letters) == ("log", 0, None, 1)
     assert told.failures is not None and told.failures >= 3
     assert told.lag_s is not None and told.lag_s >= 20
+    assert told.trouble is None
     await append_ids(log, order_ids(3, 2)[3:])
     (behind,) = await triage.standings(log)
     assert (behind.depth, behind.consumer) == (3, "test.standing")
     assert behind.age_s is not None and behind.age_s >= 0
+
+
+async def test_who_does_not_get_on_says_why_meanwhile(log: Node, clock: ManualClock) -> None:
+    away, goes_on = Unavailable("service_unavailable", "the kitchen is away"), False
+
+    async def handle(_: Sequence[Event]) -> None:
+        if not goes_on:
+            raise away
+
+    async def troubles() -> list[str | None]:
+        return [standing.trouble for standing in await triage.standings(log)]
+
+    async def has_told() -> bool:
+        return await troubles() == [repr(away)]
+
+    async def is_over() -> bool:
+        return await troubles() == [None]
+
+    await append(log, "1")
+    async with LogTransport(log, clock).consuming(Consumer("test.trouble", handle)):
+        await eventually(has_told)
+        goes_on = True
+        await eventually(is_over)
 
 
 async def test_gaps_and_repeats_are_counted(log: Node, clock: ManualClock) -> None:

@@ -422,6 +422,18 @@ async def test_a_ping_shows_whether_anybody_answers(till: Till, receiver: Receiv
     assert (await till.service.get_delivery(till.context(), ref)).state == "delivered"
 
 
+async def test_nobody_is_made_to_ping_without_end(till: Till, receiver: Receiver) -> None:
+    ref = c.WebhookRef(endpoint_id=(await till.endpoint(receiver, till.new_id("al-dente"))).about.endpoint_id)
+    for _ in range(2):
+        for _ in range(5):
+            await till.service.ping(till.context(), ref)
+        with pytest.raises(Refusal, match="too_many_requests"):
+            await till.service.ping(till.context(), ref)
+        till.clock.advance(60)
+    other = await till.endpoint(receiver, till.new_id("al-dente"))
+    await till.service.ping(till.context(), c.WebhookRef(endpoint_id=other.about.endpoint_id))
+
+
 async def test_of_an_answer_the_first_kilobyte_is_kept(till: Till, receiver: Receiver) -> None:
     restaurant = till.new_id("al-dente")
     endpoint = (await till.endpoint(receiver, restaurant)).about.endpoint_id

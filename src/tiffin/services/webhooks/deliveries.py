@@ -15,6 +15,8 @@ from tiffin.sharding.router import Router
 from tiffin.sharding.slots import shard_of
 from tiffin.storage.node import Node
 
+PINGS_MAX = 5
+"""A minute, of an endpoint."""
 REPLAYED_MAX = 1000
 """At once."""
 
@@ -62,6 +64,16 @@ class DeliveryStore:
             return await node.fetch(QUERIES["deliveries"], shard, endpoint_id, *before, state, limit)
 
         return [DeliveryRow(*record) for record in await self._router.read("restaurant", shard, ask)]
+
+    async def pings(self, endpoint_id: str, since: datetime) -> int:
+        """How many an endpoint was given since then."""
+        shard = shard_of(owner_of(endpoint_id))
+
+        async def ask(node: Node) -> asyncpg.Record | None:
+            return await node.fetchrow(QUERIES["pings"], shard, endpoint_id, since)
+
+        record = await self._router.read("restaurant", shard, ask)
+        return record[0] if record else 0
 
     async def replay_one(self, endpoint_id: str, delivery_id: str, now: datetime) -> bool:
         """Send it again. False if there is none."""

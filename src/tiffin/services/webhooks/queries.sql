@@ -131,6 +131,11 @@ SELECT shard, endpoint_id, id, restaurant_id, key, version, type, body, at, stat
  ORDER BY at DESC, id DESC
  LIMIT $6;
 
+-- name: pings
+-- How many since a moment.
+SELECT count(*) FROM webhooks.deliveries
+ WHERE shard = $1 AND endpoint_id = $2 AND at > $3 AND type = 'webhook.ping';
+
 -- name: replay_one
 -- Waits once more, unless it does.
 UPDATE webhooks.deliveries SET state = 'waiting', reason = NULL, done_at = NULL

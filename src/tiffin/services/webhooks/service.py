@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -11,7 +11,7 @@ from tiffin.primitives.errors import Refusal
 from tiffin.rpc import contracts as c
 from tiffin.services.webhooks.access import check_endpoint, check_lets, check_owner, no_endpoint
 from tiffin.services.webhooks.addresses import Allowed, check_url
-from tiffin.services.webhooks.deliveries import REPLAYED_MAX, DeliveryStore
+from tiffin.services.webhooks.deliveries import PINGS_MAX, REPLAYED_MAX, DeliveryStore
 from tiffin.services.webhooks.delivery import PING, DeliveryRow
 from tiffin.services.webhooks.delivery import to_contract as shown_delivery
 from tiffin.services.webhooks.endpoint import (
@@ -105,9 +105,11 @@ class WebhooksService:
         return c.CreatedWebhook(secret=secret, about=to_contract(changed, since, now))
 
     async def ping(self, context: c.CallContext, request: c.WebhookRef) -> c.WebhookDelivery:
-        """A delivery like any other, that tells of nothing."""
+        """A delivery like any other, that tells of nothing. `PINGS_MAX` a minute, or a few more at once."""
         row = await self._find_enabled(context.caller, request.endpoint_id)
         now = self._clock()
+        if await self._deliveries.pings(row.id, now - timedelta(minutes=1)) >= PINGS_MAX:
+            raise Refusal("too_many_requests", f"at most {PINGS_MAX} pings a minute", {"retry_after_s": 60})
         name = f"ping:{self._secrets.new_id()}"
         body = c.WebhookPing(type=PING, endpoint_id=row.id, at=to_text(now))
         delivery = DeliveryRow(

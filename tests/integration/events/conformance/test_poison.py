@@ -210,6 +210,29 @@ async def test_an_event_that_is_dead_and_comes_again_stays_one_letter(transport:
     assert [(letter.state, letter.tries) for letter in await letters(transport)] == [("dead", 2)]
 
 
+@pytest.mark.parametrize("ordered", [False, True])
+async def test_an_event_that_was_given_up_and_comes_again_is_not_handled(
+    transport: Transport, ordered: bool
+) -> None:
+    effects = Effects(transport.node, NAME)
+    await effects.make()
+    effects.poison = {("1", 1)}
+    consumer = consumer_of(effects, NAME, ordered=ordered)
+    await append(transport.node, "1")
+    async with transport.consuming(consumer):
+        await drained(transport, consumer)
+        assert await triage.discard(transport.node, Which(NAME)) == 1
+        effects.poison = set()
+        await append_ids(transport.node, [("1", 1), ("1", 2)])
+        await drained(transport, consumer)
+    await append_ids(transport.node, [("1", 1), ("1", 3)])
+    async with transport.consuming(consumer):  # another one, who knows of no letters
+        await drained(transport, consumer)
+    assert await effects.ids() == [("1", 2), ("1", 3)]
+    assert await letter_ids(transport) == []
+    assert await letter_ids(transport, "discarded") == [("1", 1)]
+
+
 async def test_an_event_whose_data_and_error_are_unreadable_is_a_letter_all_the_same(
     transport: Transport,
 ) -> None:

@@ -16,6 +16,7 @@ def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """What failed is tried again soon, and who stands by takes over soon."""
     monkeypatch.setattr(delivery, "PAUSE_S", 0.001)
     monkeypatch.setattr(delivery, "PAUSE_MAX_S", 0.05)
+    monkeypatch.setattr(delivery, "TEND_INTERVAL_S", 0.02)
     monkeypatch.setattr(runner, "STAND_IN_S", 0.02)
     be_impatient(monkeypatch)
 

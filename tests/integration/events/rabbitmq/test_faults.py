@@ -1,6 +1,8 @@
 """What befalls brokers and connections while events happen: nothing is lost, doubled or overtaken."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from prometheus_client import REGISTRY
@@ -11,6 +13,9 @@ from rabbitmq_load import PATIENCE_S, Town
 from rabbitmq_transport import RabbitMqTransport
 from tcp_proxy import Fault, TcpProxy
 from tiffin.events.rabbitmq import relay, wire
+from tiffin.events.rabbitmq.connection import Lost
+from tiffin.events.rabbitmq.publisher import Publisher
+from tiffin.events.rabbitmq.wire import Message
 
 _CONFIRM = wire.ACK.to_bytes(4, "big")
 
@@ -75,11 +80,25 @@ async def test_connections_that_are_cut_five_hundred_times(
     await closed(carrying, broker, 500)
 
 
-async def test_connections_that_the_broker_closes(carrying: RabbitMqTransport, broker: Broker) -> None:
+async def closed_by_the_broker(carrying: RabbitMqTransport, broker: Broker, rounds: int) -> None:
+    close_all = f"""[begin [rabbit_networking:close_connection(Each, "for a test")
+                     || Each <- rabbit_networking:connections()], timer:sleep(300) end
+                    || _ <- lists:seq(1, {rounds})]."""
     async with Town.open(carrying) as town:
         async with town.busy():
-            await asyncio.to_thread(broker.control, "close_all_connections", "for a test")
+            await asyncio.to_thread(broker.control, "eval", close_all, timeout_s=10 * rounds)
         await town.settled()
+
+
+async def test_connections_that_the_broker_closes(carrying: RabbitMqTransport, broker: Broker) -> None:
+    await closed_by_the_broker(carrying, broker, 3)
+
+
+@pytest.mark.soak
+async def test_connections_that_the_broker_closes_five_hundred_times(
+    carrying: RabbitMqTransport, broker: Broker
+) -> None:
+    await closed_by_the_broker(carrying, broker, 500)
 
 
 async def unconfirmed(carrying: RabbitMqTransport, broker: Broker, rounds: int) -> None:
@@ -116,24 +135,77 @@ async def test_what_was_published_and_not_confirmed_is_published_again_two_thous
     await unconfirmed(carrying, broker, 2_000)
 
 
+async def alarmed(carrying: RabbitMqTransport, broker: Broker, rounds: int) -> None:
+    """The broker is short of memory and takes nothing: the relay gives up in time, others read the log."""
+    async with Town.open(carrying) as town:
+        for _ in range(rounds):
+            failures = relay_failures(carrying)
+            async with town.busy():
+                with short_of_memory(broker):
+                    await eventually(lambda n=failures: _fails(carrying, n), PATIENCE_S)
+            for listener in town.listeners:
+                await eventually(listener.listens, PATIENCE_S)
+        broker.control(*SHORT)
+        await town.happen(100)
+        for listener in town.listeners:
+            await eventually(lambda c=listener.consumer: carrying.is_drained(c), PATIENCE_S)
+        assert not await town.relayed()
+        broker.control(*ENOUGH)
+        await town.settled()
+
+
+SHORT = ("set_vm_memory_high_watermark", "0.0000001")
+ENOUGH = ("set_vm_memory_high_watermark", "0.4")
+
+
+@contextmanager
+def short_of_memory(broker: Broker) -> Iterator[None]:
+    """The alarm is raised while this is entered."""
+    broker.control(*SHORT)
+    try:
+        yield
+    finally:
+        broker.control(*ENOUGH)
+
+
+def relay_failures(carrying: RabbitMqTransport) -> float:
+    labels = {"consumer": "relay", "node": carrying.node.name}
+    return REGISTRY.get_sample_value("tiffin_consumer_failures_total", labels) or 0.0
+
+
+async def _fails(carrying: RabbitMqTransport, before: float) -> bool:
+    return relay_failures(carrying) > before
+
+
 async def test_while_the_broker_blocks_publishing_fails_within_its_deadline_and_consumers_read_the_log(
     carrying: RabbitMqTransport, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay, "PUBLISH_DEADLINE_S", 0.3)
-    async with Town.open(carrying) as town:
-        broker.control("set_vm_memory_high_watermark", "0.0000001")
-        await town.happen(100)
-        await eventually(lambda: _failed("relay", carrying), PATIENCE_S)
-        for listener in town.listeners:
-            await eventually(lambda c=listener.consumer: carrying.is_drained(c), PATIENCE_S)
-        assert not await town.relayed()
-        broker.control("set_vm_memory_high_watermark", "0.4")
-        await town.settled()
+    await alarmed(carrying, broker, 1)
 
 
-async def _failed(consumer: str, carrying: RabbitMqTransport) -> bool:
-    labels = {"consumer": consumer, "node": carrying.node.name}
-    return bool(REGISTRY.get_sample_value("tiffin_consumer_failures_total", labels))
+@pytest.mark.soak
+async def test_while_the_broker_blocks_again_and_again_nothing_hangs_and_nothing_is_lost(
+    carrying: RabbitMqTransport, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "PUBLISH_DEADLINE_S", 0.3)
+    await alarmed(carrying, broker, 30)
+
+
+async def test_publishing_waits_for_a_broker_that_blocks_no_longer_than_it_may(broker: Broker) -> None:
+    messages = [Message("", "nobody's", str(number), "", [], bytes(1_000)) for number in range(200)]
+    impatient, patient = await Publisher.open(broker.url()), await Publisher.open(broker.url())
+    with short_of_memory(broker):
+        with pytest.raises(Lost, match=r"not published within 0\.2 s while the broker blocks"):
+            await impatient.publish(messages, 0.2)
+        waiting = asyncio.create_task(patient.publish(messages, PATIENCE_S))
+        await eventually(lambda: _is_blocked(patient))
+    assert len((await waiting).returned) == len(messages)
+    await patient.connection.close()
+
+
+async def _is_blocked(publisher: Publisher) -> bool:
+    return publisher.connection.blocked
 
 
 async def test_a_relay_that_is_killed_has_a_successor(carrying: RabbitMqTransport) -> None:

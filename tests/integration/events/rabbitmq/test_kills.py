@@ -1,47 +1,19 @@
 """Consumers killed between effect and acknowledgement, relays between publishing and its confirm."""
 
-import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from uuid import uuid4
 
 import pytest
 
 import event_victim
 import relay_victim
-from event_effects import Effects, Id, append_ids, consumer_of, doubled, eventually
-from rabbitmq_load import PATIENCE_S, Listener
+from event_effects import Effects, consumer_of, doubled, eventually
+from rabbitmq_load import PATIENCE_S, Listener, happening
 from rabbitmq_transport import RabbitMqTransport, asking, drop_queue
 from tiffin.events.rabbitmq import names
 from tiffin.events.rabbitmq.relay import NAME as RELAY
 from tiffin.events.runner import backlog
-from tiffin.storage.node import Node
 from victims import Victims
-
-PIECE = 5
-PAUSE_S = 0.02
-ORDERS = 50
-
-
-@asynccontextmanager
-async def happening(node: Node) -> AsyncGenerator[list[Id]]:
-    """Events go on happening; which, is known when this is left."""
-    ids: list[Id] = []
-    enough = False
-
-    async def go_on() -> None:
-        while not enough:
-            new = [(str(number % ORDERS), number // ORDERS) for number in range(len(ids), len(ids) + PIECE)]
-            await append_ids(node, new)
-            ids.extend(new)
-            await asyncio.sleep(PAUSE_S)
-
-    task = asyncio.create_task(go_on())
-    try:
-        yield ids
-    finally:
-        enough = True
-        await task
 
 
 async def consumers_killed(carrying: RabbitMqTransport, form: str, kills: int) -> None:

@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 from event_effects import Id, append_ids, eventually, ids_of
 from manual_clock import ManualClock
 from rabbitmq_broker import Broker
-from rabbitmq_load import PATIENCE_S, Listener, Town
+from rabbitmq_load import PATIENCE_S, Listener, Town, happening
 from rabbitmq_transport import Process, RabbitMqTransport, asking, depth, drop_queue, make_queue, unbind
 from tiffin.events.consumer import Consumer
 from tiffin.events.event import Event
@@ -25,6 +25,7 @@ from tiffin.events.rabbitmq.relay import NAME as RELAY
 from tiffin.events.rabbitmq.relay import Relay, forget
 from tiffin.events.rabbitmq.wire import Message
 from tiffin.events.runner import backlog
+from tiffin.events.triage import standings
 
 NEVER_S = 3600.0
 
@@ -115,36 +116,35 @@ async def test_what_a_queue_has_lost_is_read_from_the_log(
 
 
 async def unbound(carrying: RabbitMqTransport, broker: Broker, rounds: int) -> None:
-    """A queue is the only one that takes events, and at times it takes none."""
+    """A queue is the only one that takes events, and at times, while more happen, it takes none."""
     carrying.url = broker.empty_host()
     node, queue = carrying.node, f"test.{uuid4().hex[:6]}"
     taken: set[Id] = set()
-    ids: list[Id] = []
 
     def take(content: Content) -> None:
         taken.update(ids_of(messages.arrival(content).events))
-
-    async def happen() -> None:
-        ids.append((str(len(ids)), 1))
-        await append_ids(node, ids[-1:])
 
     async with asking(carrying.url) as connection, asking(carrying.url) as taking:
         await make_queue(connection, queue, [(EVENTS, "order.*")])
         taking.on_delivery = take
         await taking.ask(commands.Basic.Consume(queue=queue, no_ack=True), commands.Basic.ConsumeOk)
         async with carrying.relaying():
-            for _ in range(rounds):
-                for _ in range(5):
-                    await happen()
-                await unbind(connection, queue, EVENTS, "order.*")
-                untaken = len(ids)
-                await happen()
-                await eventually(lambda: _unrouted(carrying))
-                assert await backlog(node, RELAY) >= len(ids) - untaken
-                await make_queue(connection, queue, [(EVENTS, "order.*")])
+            async with happening(node) as ids:
+                for _ in range(rounds):
+                    before = len(taken)
+                    await eventually(lambda n=before: _more(taken, n))
+                    await unbind(connection, queue, EVENTS, "order.*")
+                    await eventually(lambda: _unrouted(carrying))
+                    assert not await _sent(carrying)
+                    await eventually(lambda: _says_why(carrying))
+                    await make_queue(connection, queue, [(EVENTS, "order.*")])
             await eventually(lambda: _sent(carrying))
         await eventually(lambda: _complete(taken, ids))
         await drop_queue(connection, queue)
+
+
+async def _more(taken: set[Id], than: int) -> bool:
+    return len(taken) > than
 
 
 async def _complete(taken: set[Id], ids: Sequence[Id]) -> bool:
@@ -232,6 +232,12 @@ async def _counted(metric: str, consumer: str) -> bool:
 
 async def _unrouted(carrying: RabbitMqTransport) -> bool:
     return bool(REGISTRY.get_sample_value("tiffin_relay_unrouted", {"node": carrying.node.name}))
+
+
+async def _says_why(carrying: RabbitMqTransport) -> bool:
+    """Whether `tiffin consumers` tells that the relay waits for somebody to bind."""
+    (trouble,) = [each.trouble for each in await standings(carrying.node) if each.consumer == RELAY]
+    return trouble is not None and "no queue takes them" in trouble
 
 
 async def _sent(carrying: RabbitMqTransport) -> bool:
