@@ -34,7 +34,7 @@ class Backfill:
         migration = await self.record.get(name)
         if migration.stage == "planned":
             migration = await self.record.change(
-                name, "backfill begun", only_in=("planned",), stage="backfilling"
+                name, "backfill begun", only_in=("planned", "backfilling", "backfilled"), stage="backfilling"
             )
         pace = Pace(self.source, self.mapping.source.busy, rows_per_s)
         rows: Sequence[Row] = await self._read(migration.cursor)
@@ -56,7 +56,7 @@ class Backfill:
                 ahead.cancel()
                 await asyncio.gather(ahead, return_exceptions=True)
             self.tell("rows taken over", migration.taken + migration.refused, migration.rows)
-        if migration.stage == "backfilling":
+        if (await self.record.get(name)).stage == "backfilling":
             migration = await self.record.change(
                 name, f"backfill ended: {migration.taken} rows, {migration.refused} refused",
                 only_in=("backfilling", "backfilled"), stage="backfilled",

@@ -26,9 +26,9 @@ Kind = Literal["missing", "extra", "differing", "unreadable"]
 SAMPLES_MAX = 20
 SUSPECTS_MAX = 5000
 """So many are looked at again together."""
-LASTS_S = 3.0
-"""A difference has lasted so long."""
-SETTLED_WITHIN_S = 60.0
+LASTS_S = 10.0
+"""A difference has lasted so long: longer than a follower is late."""
+SETTLED_WITHIN_S = 120.0
 LOOK_INTERVAL_S = 0.5
 
 

@@ -164,7 +164,7 @@ def _carry_out(
 def _connect(url: str, within_s: int) -> "pymysql.Connection[DictCursor]":
     parts = urlsplit(url)
     options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-    return pymysql.connect(
+    connection = pymysql.connect(
         host=parts.hostname or "localhost",
         port=parts.port or 3306,
         user=unquote(parts.username or ""),
@@ -175,9 +175,11 @@ def _connect(url: str, within_s: int) -> "pymysql.Connection[DictCursor]":
         autocommit=True,
         connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=within_s,
-        init_command="SET SESSION time_zone = '+00:00', SESSION transaction_read_only = 1",
+        init_command="SET SESSION time_zone = '+00:00'",
         cursorclass=DictCursor,
     )
+    _carry_out(connection, "SET SESSION TRANSACTION READ ONLY", ())
+    return connection
 
 
 def _quoted(name: str) -> str:

@@ -96,13 +96,16 @@ class AdoptionDesk:
         return c.AsAdoptedList(orders=[each for each in told if each is not None])
 
     async def list_legacy(self, context: c.CallContext, request: c.ListLegacy) -> c.LegacyPage:
-        """A page of one shard's old ids."""
+        """A page of old ids, shard after shard."""
         _check(context, self._clock)
+        found: list[str] = []
         shard, after = _cursor(request.cursor)
-        page = await self._legacy.page(request.source, shard, after, request.limit)
-        if len(page) == request.limit:
-            return c.LegacyPage(legacy_ids=page, next_cursor=f"{shard} {page[-1]}")
-        return c.LegacyPage(legacy_ids=page, next_cursor=f"{shard + 1} " if shard + 1 < SHARDS else None)
+        while shard < SHARDS:
+            found += await self._legacy.page(request.source, shard, after, request.limit - len(found))
+            if len(found) == request.limit:
+                return c.LegacyPage(legacy_ids=found, next_cursor=f"{shard} {found[-1]}")
+            shard, after = shard + 1, ""
+        return c.LegacyPage(legacy_ids=found)
 
     async def release(self, context: c.CallContext, request: c.OpenLegacy) -> c.OpenLegacyDone:
         """The platform decides from now on, about some orders that have not ended."""
