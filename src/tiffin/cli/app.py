@@ -2,7 +2,7 @@
 
 import cyclopts
 
-from tiffin.cli.commands import archive, events, looking, migrating, nodes, policies, running, shards
+from tiffin.cli.commands import archive, events, following, looking, migrating, nodes, policies, running, shards
 from tiffin.cli.config import ConfigError
 from tiffin.migration.record import MigrationError
 from tiffin.primitives.errors import Unavailable
@@ -19,6 +19,7 @@ app.update(events.commands)
 app.update(policies.commands)
 app.update(nodes.commands)
 app.update(migrating.commands)
+app.update(following.commands)
 app.update(shards.commands)
 app.update(archive.commands)
 

@@ -6,13 +6,14 @@ lets go of it with nothing changed; what was handed over of the orders by then i
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from tiffin.events.progress import has_caught_up
-from tiffin.migration.live.desk import Authority, Desk, LiveError
-from tiffin.migration.live.follower import Follower, hold_all, release_all
+from tiffin.migration.live.desk import Desk, LiveError
+from tiffin.migration.live.follower import Follower, Handing, hold_all, release_all
 from tiffin.migration.live.writing_back import consumer_name
+from tiffin.migration.record import Authority
 from tiffin.rpc import contracts as c
 from tiffin.storage.node import Node
 
@@ -38,8 +39,8 @@ class Sides:
     source: str
     desk: Desk
     follower: Follower
-    orders: c.Orders
-    nodes: Callable[[], "list[Node]"]
+    orders: Handing
+    nodes: Sequence[Node]
     context: Callable[[], c.CallContext]
     compare: Callable[[], Awaitable[tuple[int, list[str]]]]
     """What changed lately: how many, and the keys of those that differ."""
@@ -92,7 +93,7 @@ class Sides:
             await self._written_back()
 
     async def _written_back(self) -> None:
-        for node in self.nodes():
+        for node in self.nodes:
             if not await has_caught_up(node, consumer_name(self.source), CATCH_UP_S):
                 raise LiveError(f"{node.name}: the old table is behind; is `tiffin migrate follow` running?")
 

@@ -6,13 +6,13 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
+from tiffin.migration.record import Authority, MigrationError
+
 Capture = Literal["library", "triggers", "stream"]
 """How changes are heard of: the monolith notes them, its database does, or the replication stream tells."""
-Authority = Literal["old", "new"]
-"""Who has the truth: the monolith's table, or Tiffin."""
 
 
-class LiveError(Exception):
+class LiveError(MigrationError):
     """It cannot be done as things stand; the message says what to do."""
 
 
@@ -120,8 +120,8 @@ class Desk(Protocol):
         """Make rows of the table like this. What is there and as new is left alone. How many changed."""
         ...
 
-    async def drop(self) -> None:
-        """Take away what hears of changes. The settings stay, for those who still ask."""
+    async def finish(self) -> None:
+        """Take away what hears of changes. The settings stay, for those who still ask, and the fence."""
         ...
 
     async def forget(self) -> None:

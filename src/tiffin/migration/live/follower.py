@@ -5,11 +5,12 @@ and a key is confirmed when its order is adopted: whoever dies in between fetche
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import structlog
 
 from tiffin.migration.live.desk import Desk
+from tiffin.migration.orders import LegacyOrders
 from tiffin.rpc import contracts as c
 
 BATCH_MAX = 500
@@ -29,6 +30,14 @@ class Told(NamedTuple):
     """Rows that the mapping can make nothing of. The comparison shows them, and why."""
 
 
+class Handing(LegacyOrders, Protocol):
+    """And what it takes for orders to change hands."""
+
+    async def release(self, context: c.CallContext, request: c.OpenLegacy) -> c.OpenLegacyDone: ...
+
+    async def hold(self, context: c.CallContext, request: c.OpenLegacy) -> c.OpenLegacyDone: ...
+
+
 Ask = Callable[[Sequence[str]], Awaitable[Told]]
 
 
@@ -36,7 +45,7 @@ class Follower:
     """Fetches, for one source."""
 
     def __init__(
-        self, desk: Desk, ask: Ask, orders: c.Orders, source: str, context: Callable[[], c.CallContext]
+        self, desk: Desk, ask: Ask, orders: Handing, source: str, context: Callable[[], c.CallContext]
     ) -> None:
         self._desk = desk
         self._ask = ask
@@ -91,12 +100,12 @@ class Follower:
         return [each for each in adopted.results if each.outcome == "refused"]
 
 
-async def release_all(orders: c.Orders, context: Callable[[], c.CallContext], source: str) -> int:
+async def release_all(orders: Handing, context: Callable[[], c.CallContext], source: str) -> int:
     """Tiffin decides about all orders of a source that have not ended. How many changed hands."""
     return await _hand_over(orders.release, context, source)
 
 
-async def hold_all(orders: c.Orders, context: Callable[[], c.CallContext], source: str) -> int:
+async def hold_all(orders: Handing, context: Callable[[], c.CallContext], source: str) -> int:
     """The old system does."""
     return await _hand_over(orders.hold, context, source)
 

@@ -10,7 +10,6 @@ from urllib.parse import unquote, urlsplit
 import pymysql
 
 from tiffin.migration.live.desk import (
-    Authority,
     Backlog,
     Capture,
     LiveError,
@@ -19,6 +18,7 @@ from tiffin.migration.live.desk import (
     Settings,
     settings_of,
 )
+from tiffin.migration.record import Authority
 from tiffin.storage.queries import load_queries
 
 _QUERIES = load_queries("tiffin.migration.live", "mariadb.sql")
@@ -135,9 +135,7 @@ class MariadbDesk:
 
     async def fence(self) -> None:
         """See `Desk`."""
-        settings = await self.settings()
-        if settings is not None and settings.capture != "triggers":  # those refuse by themselves
-            await self._trigger("fence", dict.fromkeys(EVENTS, ""))
+        await self._trigger("fence", dict.fromkeys(EVENTS, ""))
 
     async def unfence(self) -> None:
         """See `Desk`."""
@@ -156,15 +154,19 @@ class MariadbDesk:
             await connection.ask("COMMIT")
         return changed
 
-    async def drop(self) -> None:
+    async def finish(self) -> None:
         """See `Desk`."""
-        await self.unfence()
+        await self.fence()
+        await self._drop()
+
+    async def _drop(self) -> None:
         await self._drop_trigger("note")
         await self._connection.ask(self._queries["drop_1"])
 
     async def forget(self) -> None:
         """See `Desk`."""
-        await self.drop()
+        await self._drop()
+        await self.unfence()
         await self._connection.ask(self._queries["drop_settings"])
 
     async def close(self) -> None:

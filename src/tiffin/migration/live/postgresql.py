@@ -8,7 +8,6 @@ from typing import Any
 import asyncpg
 
 from tiffin.migration.live.desk import (
-    Authority,
     Backlog,
     Capture,
     LiveError,
@@ -18,6 +17,7 @@ from tiffin.migration.live.desk import (
     settings_of,
 )
 from tiffin.migration.live.pgoutput import read_changes
+from tiffin.migration.record import Authority
 from tiffin.storage.queries import load_queries
 
 _QUERIES = load_queries("tiffin.migration.live", "postgresql.sql")
@@ -183,16 +183,20 @@ class PostgresqlDesk:
         differs = " OR ".join(f"t.{name} IS DISTINCT FROM excluded.{name}" for name in names)
         return f"SET {', '.join(settings)}, {revision} = t.{revision} + 1 WHERE {differs}"
 
-    async def drop(self) -> None:
+    async def finish(self) -> None:
         """See `Desk`."""
-        await self.unfence()
+        await self.fence()
+        await self._drop()
+
+    async def _drop(self) -> None:
         await self._connection.execute(self._queries["drop"])
         await self._connection.fetch(self._queries["drop_slot"], self._slot)
         await self._connection.execute(self._queries["unpublish"])
 
     async def forget(self) -> None:
         """See `Desk`."""
-        await self.drop()
+        await self._drop()
+        await self.unfence()
         await self._connection.execute(self._queries["drop_settings"])
 
     async def close(self) -> None:

@@ -11,6 +11,10 @@ from tiffin.events.event import Event
 from tiffin.migration.live.desk import Desk, Row
 from tiffin.rpc import contracts as c
 from tiffin.services.orders.states import EVENTS
+from tiffin.storage.node import Node
+from tiffin.storage.queries import load_queries
+
+_QUERIES = load_queries("tiffin.migration.live", "forget.sql")
 
 TYPES = frozenset(f"order.{event}" for event in (*EVENTS, "taken_over", "handed_back"))
 """All that happens to an order here; not that it was adopted."""
@@ -23,6 +27,12 @@ Find = Callable[[Sequence[int]], Awaitable[Sequence[c.AsAdopted]]]
 def consumer_name(source: str) -> str:
     """Under which the log knows the reader of a source."""
     return f"migration.{source}"
+
+
+async def forget_reader(nodes: Sequence[Node], source: str) -> None:
+    """Nothing is written back any more."""
+    for node in nodes:
+        await node.execute(_QUERIES["forget_reader"], consumer_name(source))
 
 
 class WriteBack:
