@@ -2,7 +2,17 @@
 
 import cyclopts
 
-from tiffin.cli.commands import archive, events, following, looking, migrating, nodes, policies, running, shards
+from tiffin.cli.commands import (
+    archive,
+    events,
+    following,
+    looking,
+    migrating,
+    nodes,
+    policies,
+    running,
+    shards,
+)
 from tiffin.cli.config import ConfigError
 from tiffin.migration.record import MigrationError
 from tiffin.primitives.errors import Unavailable
