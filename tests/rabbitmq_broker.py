@@ -102,15 +102,18 @@ class Broker:
             self._epmd = None
 
     def control(self, *arguments: str, timeout_s: float = START_TIMEOUT_S) -> str:
-        """`rabbitmqctl`; takes a second or two. Returns what it printed."""
+        """`rabbitmqctl`; takes a second or two. Returns what it printed. What may be done twice."""
         command = [PROGRAMS / "rabbitmqctl", "--quiet", "-n", self._name, *arguments]
-        done = subprocess.run(
-            command, env=self._environment(), cwd="/", check=False, text=True, timeout=timeout_s,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **self._as_user(),
-        )  # fmt: skip
-        if done.returncode:
-            raise RuntimeError(f"{arguments[0]} ends with {done.returncode}: {done.stdout}")
-        return done.stdout
+        for _ in range(ATTEMPTS_MAX):
+            done = subprocess.run(
+                command, env=self._environment(), cwd="/", check=False, text=True, timeout=timeout_s,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **self._as_user(),
+            )  # fmt: skip
+            if done.returncode == 0:
+                return done.stdout
+            if done.stdout.strip():  # on a busy machine it may not get through, and says nothing
+                break
+        raise RuntimeError(f"{arguments[0]} ends with {done.returncode}: {done.stdout}")
 
     @property
     def _name(self) -> str:

@@ -86,7 +86,7 @@ async def closed_by_the_broker(carrying: RabbitMqTransport, broker: Broker, roun
                     || _ <- lists:seq(1, {rounds})]."""
     async with Town.open(carrying) as town:
         async with town.busy():
-            await asyncio.to_thread(broker.control, "eval", close_all, timeout_s=10 * rounds)
+            await asyncio.to_thread(broker.control, "eval", close_all, timeout_s=120 + 10 * rounds)
         await town.settled()
 
 
