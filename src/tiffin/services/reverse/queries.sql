@@ -4,10 +4,6 @@ INSERT INTO reverse.orders AS o (shard, order_id, paid, claimed) VALUES ($1, $2,
     ON CONFLICT (shard, order_id) DO UPDATE SET paid = greatest(o.paid, excluded.paid)
 RETURNING paid, claimed;
 
--- name: by_key
-SELECT * FROM reverse.cases
- WHERE shard = $1 AND order_id = $2 AND opener = $3 AND opener_id = $4 AND idempotency_key = $5;
-
 -- name: of_order
 -- By the primary key, which begins with the order's id: `.` is the character after `-`.
 SELECT * FROM reverse.cases

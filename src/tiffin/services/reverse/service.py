@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
-import asyncpg
 import msgspec
 
 from tiffin.primitives.clock import Clock
@@ -67,22 +66,21 @@ class ReverseService:
         role = _opener(context.caller)
         request_hash = blake2b(_encode(request), digest_size=16).digest()
         background = await self._facts.of(context, request.order_id)
-        again = await self._again(context, request, request_hash)
-        if again is not None:
-            return again
 
         def decide_now(held: Held) -> Moved:
+            _check_key(held, role, context.caller.id, request.idempotency_key)
             decided = self._decide(asked_of(request), role, background, held)
             self._check_expected(request, decided, background, role, context.caller.role)
             return self._new(context, request, request_hash, background, decided)
 
         try:
             moved = await self._store.open(background.sold.order_id, background.sold.paid, decide_now)
-        except (asyncpg.UniqueViolationError, Refusal):
-            again = await self._again(context, request, request_hash)
-            if again is None:
-                raise
-            return again
+        except _KeyUsed as used:
+            if used.case.request_hash != request_hash:
+                raise Refusal(
+                    "idempotency_key_reused", "this key was used for another case", {"case_id": used.case.id}
+                ) from None
+            return to_contract(used.case, context.caller.role)
         case = await self._carrier.try_to_carry(moved.case)
         return to_contract(case, context.caller.role)
 
@@ -202,20 +200,6 @@ class ReverseService:
                 {"quote": msgspec.to_builtins(_quote(decided, background, role, to))},
             )  # fmt: skip
 
-    async def _again(self, context: c.CallContext, request: c.OpenCase, request_hash: bytes) -> c.Case | None:
-        """The case that the caller has opened under this key, if there is one."""
-        caller = context.caller
-        case = await self._store.by_key(
-            int(request.order_id), _opener(caller), caller.id, request.idempotency_key
-        )
-        if case is None:
-            return None
-        if case.request_hash != request_hash:
-            raise Refusal(
-                "idempotency_key_reused", "this key was used for another case", {"case_id": case.id}
-            )
-        return to_contract(case, caller.role)
-
     async def _visible(self, context: c.CallContext, case_id: str) -> Case:
         remaining_s(context, self._clock)
         case = await self._store.get(case_id)
@@ -230,6 +214,21 @@ class ReverseService:
             (event.type, event.request_id, event.actor.role, event.actor.id)
             for event in await self._store.history(case.id)
         )
+
+
+class _KeyUsed(Exception):
+    """There is a case of this order that its opener has opened under this key."""
+
+    def __init__(self, case: Case) -> None:
+        super().__init__(case.id)
+        self.case = case
+
+
+def _check_key(held: Held, role: Opener, opener_id: str, key: str) -> None:
+    """Nobody opens another case of the order meanwhile: what is held is all there is."""
+    for case in held.cases:
+        if (case.opener, case.opener_id, case.idempotency_key) == (role, opener_id, key):
+            raise _KeyUsed(case)
 
 
 def _may_see(caller: c.Caller, case: Case) -> bool:

@@ -51,7 +51,7 @@ class CaseStore:
         decide: Callable[[Held], Moved],
     ) -> Moved:
         """Decide on a new case while the order's other cases stand still, and store it. What `decide` raises
-        leaves everything as it was; `asyncpg.UniqueViolationError`: the key has been used."""
+        leaves everything as it was."""
         shard = customer_shard(order_id)
 
         async def do(node: Node) -> Moved:
@@ -87,16 +87,6 @@ class CaseStore:
         shard = customer_shard(order_id)
         row = await self._router.read(
             "customer", shard, lambda node: node.fetchrow(QUERIES["case"], shard, case_id)
-        )
-        return case_of(row) if row else None
-
-    async def by_key(self, order_id: int, opener: str, opener_id: str, key: str) -> Case | None:
-        """The case of an order that somebody has opened under a key."""
-        shard = customer_shard(order_id)
-        row = await self._router.read(
-            "customer",
-            shard,
-            lambda node: node.fetchrow(QUERIES["by_key"], shard, order_id, opener, opener_id, key),
         )
         return case_of(row) if row else None
 
