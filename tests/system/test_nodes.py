@@ -102,6 +102,7 @@ def platform(old: Node) -> Iterator[ProcessPlatform]:
         yield ProcessPlatform(directory, nodes=f"{OLD}={old.url}")
 
 
+@pytest.mark.timeout(900)
 async def test_a_node_is_added_filled_drained_and_removed_while_orders_keep_coming(
     platform: ProcessPlatform, new_url: str
 ) -> None:

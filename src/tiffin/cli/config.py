@@ -16,7 +16,7 @@
     listen = "0.0.0.0:7003"         # without it: the first of the addresses
     metrics = "0.0.0.0:9003"        # where /metrics is; without it nowhere
 
-    [nodes]                         # in order; the first is the directory
+    [nodes]                         # the first is the directory, which knows those added since
     north = "postgresql://user:password@host/database"
 
     [events]                        # docs/events.md

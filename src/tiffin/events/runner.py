@@ -61,6 +61,12 @@ class ConsumerRunner:
         """For ever: lead, read, deliver, remember. Ends by cancellation: a batch that is being delivered may
         end within `DRAIN_S` and is remembered, if nothing it needs is away. A second cancellation ends it at
         once."""
+        try:
+            await self._run()
+        finally:
+            self._oldest_at = None  # nobody is behind on a node that has left
+
+    async def _run(self) -> None:
         pause_s = PAUSE_S
         while True:
             connection: Connection | None = None

@@ -149,7 +149,9 @@ class WritePath:
     async def place(self, seconds: float) -> Side:
         """A round, from a fresh checkpoint on every node."""
         for node in self._router.nodes:
-            await node.execute(_QUERIES["checkpoint"])
+            connection = await node.connect()  # a busy disk takes its time
+            await connection.execute(_QUERIES["checkpoint"])
+            await connection.close()
         latencies = Latencies()
         orders = [await self.placing.next() for _ in range(int(seconds * ORDERS_PER_S_MAX))]
         server = CpuMeter(self._postmasters)

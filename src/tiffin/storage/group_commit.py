@@ -23,6 +23,7 @@ import structlog
 
 from tiffin.primitives.errors import Unavailable
 from tiffin.storage.node import CONNECT_TIMEOUT_S, CONNECTION_LOST, Connection, Node
+from tiffin.storage.turns import Turns
 
 Operation = TypeVar("Operation")
 Result = TypeVar("Result")
@@ -77,7 +78,8 @@ class _Entry(Generic[Operation, Result]):
 class GroupCommit(Generic[Operation, Result]):
     """Batches operations on one node. `run` and `settle` are the statement; `key` names what it touches.
 
-    `committed` is called after every batch, before its callers hear of it.
+    `committed` is called after every batch, before its callers hear of it. Groups of several nodes that share
+    `turns` need fewer lanes each.
     """
 
     __slots__ = ("_key", "_lanes")
@@ -89,9 +91,11 @@ class GroupCommit(Generic[Operation, Result]):
         settle: "Settle[Operation, Result]",
         key: Callable[[Operation], Key],
         committed: Callable[[], None] = lambda: None,
+        turns: Turns | None = None,
+        lanes: int = LANES,
     ) -> None:
         self._key = key
-        self._lanes = [_Lane(node, run, settle, committed) for _ in range(LANES)]
+        self._lanes = [_Lane(node, run, settle, committed, turns or Turns(lanes)) for _ in range(lanes)]
 
     async def submit(self, operation: Operation, within_s: float) -> Result:
         """Carry out one operation, together with whoever else is waiting.
@@ -102,7 +106,7 @@ class GroupCommit(Generic[Operation, Result]):
         key = self._key(operation)
         loop = asyncio.get_running_loop()
         entry: _Entry[Operation, Result] = _Entry(key, operation, loop.create_future())
-        self._lanes[key[0] % LANES].add(entry)
+        self._lanes[key[0] % len(self._lanes)].add(entry)
         timer = loop.call_later(within_s, entry.expire)
         try:
             return await entry.future
@@ -123,11 +127,13 @@ class _Lane(Generic[Operation, Result]):
         run: "Run[Operation, Result]",
         settle: "Settle[Operation, Result]",
         committed: Callable[[], None],
+        turns: Turns,
     ) -> None:
         self._node = node
         self._run = run
         self._settle = settle
         self._committed = committed
+        self._turns = turns
         self._waiting: deque[_Entry[Operation, Result]] = deque()
         self._wake = asyncio.Event()
         self._closing = False
@@ -173,14 +179,17 @@ class _Lane(Generic[Operation, Result]):
 
     async def _work(self) -> None:
         while True:
-            batch = self._collect()
-            if batch:
+            if self._waiting:
+                end_turn = await self._turns.take()
+                batch = self._collect()
                 try:
                     await self._carry_out(batch)
                 except Exception as error:  # a bug: tell the callers, keep the lane
                     _log.exception("group_commit_failed", node=self._node.name)
                     for entry in batch:
                         entry.fail(error)
+                finally:
+                    end_turn()
             elif self._closing:
                 return
             else:

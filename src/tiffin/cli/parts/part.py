@@ -14,9 +14,12 @@ from tiffin.events.runner import ConsumerRunner
 from tiffin.rpc import contracts as c
 from tiffin.sharding.router import Router
 from tiffin.sharding.watching import watch
+from tiffin.storage.node import Node
 
 COPY_GATHERS_S = 0.02
 EFFECTS_GATHER_S = 0.1
+GATHER_MAX_S = 0.2
+"""Of readers that somebody waits for, on however many nodes."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,18 @@ def consume(consumer: Consumer, ground: Ground) -> list[Work]:
                 lambda nodes: BrokerRunner(consumer, nodes, ground.config.events.url, utc_now).run(),
             )
         ]
-    return [on_each_node(ground.router, lambda node: ConsumerRunner(consumer, node, utc_now).run())]
+
+    def read(node: Node) -> Work:
+        gathering = replace(consumer, gather_s=gathered_s(consumer.gather_s, len(ground.router.nodes)))
+        return ConsumerRunner(gathering, node, utc_now).run()
+
+    return [on_each_node(ground.router, read)]
+
+
+def gathered_s(gather_s: float, nodes: int) -> float:
+    """How long events gather on each of so many nodes: a batch costs much the same whatever its size, so
+    those of many nodes come less often each."""
+    return max(gather_s, min(gather_s * nodes, GATHER_MAX_S))
 
 
 def watching(*routers: Router) -> Part:

@@ -20,12 +20,15 @@ from tiffin.services.orders.transition import Moved
 from tiffin.sharding.order_id import customer_shard
 from tiffin.sharding.router import Router
 from tiffin.sharding.slots import Dimension, shard_of
-from tiffin.storage.group_commit import GroupCommit, Key
+from tiffin.storage.group_commit import LANES, GroupCommit, Key
 from tiffin.storage.node import Node
 from tiffin.storage.per_node import PerNode
+from tiffin.storage.turns import Turns
 
 Answer = TypeVar("Answer")
 _event_decoder = msgspec.json.Decoder(OrderEvent)
+MANY = 4
+"""With so many nodes each needs one lane only: they take turns."""
 
 
 class OrderStore:
@@ -39,8 +42,11 @@ class OrderStore:
         self._moves = self._groups(statements.move, statements.settle_move)
         self.legacy = LegacyStore(router, lambda node: self._wakers[node].wake)
         """What is about orders of other systems."""
+        turns = Turns(LANES)
         self._reads = PerNode(
-            lambda node: GroupCommit(node, statements.read, statements.read_again, key=_itself)
+            lambda node: GroupCommit(
+                node, statements.read, statements.read_again, key=_itself, turns=turns, lanes=self._lanes
+            )
         )
 
     async def place(self, placed: Moved, within_s: float) -> bool:
@@ -144,11 +150,22 @@ class OrderStore:
         settle: Callable[..., Awaitable[Sequence[bool | None]]],
     ) -> PerNode[GroupCommit[Moved, bool]]:
         """One a node; whoever reads its log is woken after every commit."""
+        turns = Turns(LANES)
         return PerNode(
             lambda node: GroupCommit(
-                node, run, settle, key=statements.key_of, committed=self._wakers[node].wake
+                node,
+                run,
+                settle,
+                key=statements.key_of,
+                committed=self._wakers[node].wake,
+                turns=turns,
+                lanes=self._lanes,
             )
         )
+
+    @property
+    def _lanes(self) -> int:
+        return LANES if len(self._router.nodes) < MANY else 1
 
 
 def _itself(place: Key) -> Key:
