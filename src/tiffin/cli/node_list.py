@@ -46,7 +46,7 @@ async def list_nodes(config: Config, console: Console) -> None:
         title=f"Nodes, epoch {topology.epoch}", title_justify="left", box=None, padding=(0, 1), pad_edge=False
     )  # whole in 80 columns
     table.add_column("node", no_wrap=True)
-    for column in (*DIMENSIONS, "rows", "size", "unread", "connected", "version"):
+    for column in (*DIMENSIONS, "rows", "size", "unread", "conns", "version"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("state", no_wrap=True)
     for number, (each, state) in enumerate(zip(listed, states, strict=True)):
