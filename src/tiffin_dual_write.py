@@ -227,17 +227,14 @@ class Tiffin:
 
     def _ask(self) -> Settings:
         with self._database() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM information_schema.tables"
-                " WHERE table_name = 'tiffin_settings' AND table_schema NOT IN ('information_schema')"
-            )
+            cursor.execute(_IS_THERE.format("database()" if _is_mariadb(cursor) else "current_schema()"))
             if not cursor.fetchone()[0]:
                 return NOT_THERE
             cursor.execute(
                 "SELECT authority, capture, read_new_percent, read_new_customers FROM tiffin_settings"
             )
             row = cursor.fetchone()
-        if row is None:
+        if row is None or row[1] == "off":
             return NOT_THERE
         authority, capture, percent, customers = row
         return Settings(
@@ -268,9 +265,16 @@ def share_of(customer_id: object) -> float:
 
 def _hold(cursor: Any) -> str:
     """Who has the truth, and keep it so until the transaction ends."""
-    cursor.execute(_HOLD_MARIADB if "mysql" in type(cursor).__module__.lower() else _HOLD)
+    cursor.execute(_HOLD.format("LOCK IN SHARE MODE" if _is_mariadb(cursor) else "FOR SHARE"))
     return cursor.fetchone()[0]
 
 
-_HOLD = "SELECT authority FROM tiffin_settings FOR SHARE"
-_HOLD_MARIADB = "SELECT authority FROM tiffin_settings LOCK IN SHARE MODE"
+def _is_mariadb(cursor: Any) -> bool:
+    return "mysql" in type(cursor).__module__.lower()
+
+
+_HOLD = "SELECT authority FROM tiffin_settings {}"
+_IS_THERE = (
+    "SELECT count(*) FROM information_schema.tables"
+    " WHERE table_name = 'tiffin_settings' AND table_schema = {}"
+)

@@ -162,8 +162,13 @@ def next_id():
 def create():
     """The tables, if they are not there yet."""
     with transaction() as cursor:
-        cursor.execute("SELECT count(*) FROM information_schema.tables WHERE table_name = 'orders'")
-        if not cursor.fetchone()[0]:
+        here = "current_schema()" if KIND == "postgresql" else "database()"
+        (found,) = rows(
+            cursor,
+            "SELECT count(*) AS orders FROM information_schema.tables"  # noqa: S608
+            f" WHERE table_name = 'orders' AND table_schema = {here}",
+        )
+        if not found["orders"]:
             for statement in (Path(__file__).parent / f"{KIND}.sql").read_text().split(";\n"):
                 if statement.strip():
                     cursor.execute(statement)

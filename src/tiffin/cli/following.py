@@ -1,7 +1,7 @@
 """`tiffin migrate dual-write`, `follow`, `read-new`, `authority`, `finish`: what they do, what one sees."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,12 +22,11 @@ from tiffin.events.runner import ConsumerRunner
 from tiffin.migration.comparing import Comparison
 from tiffin.migration.live.authority import Sides
 from tiffin.migration.live.desk import Capture, Desk, LiveError
-from tiffin.migration.live.follower import Follower, Told, release_all
-from tiffin.migration.live.mariadb import MariadbDesk
-from tiffin.migration.live.postgresql import PostgresqlDesk
+from tiffin.migration.live.follower import Follower, release_all
+from tiffin.migration.live.opening import asking, open_desk
 from tiffin.migration.live.reversing import row_of, unknown_there
 from tiffin.migration.live.writing_back import TYPES, WriteBack, forget_reader
-from tiffin.migration.mapping import Mapping, RowError, read_mapping
+from tiffin.migration.mapping import Mapping, read_mapping
 from tiffin.migration.record import Authority, Migration, Record
 from tiffin.migration.sources import Source
 from tiffin.migration.sources.opening import open_source
@@ -90,12 +89,8 @@ async def open_live(config: Config, name: str | None) -> AsyncGenerator[Live]:
         record = Record(nodes.all[0])
         migration = await record.get(name) if name else await _only(record)
         mapping = read_mapping(migration.mapping)
-        postgresql = mapping.source.url.startswith("postgres")
         source = open_source(mapping)
-        table = mapping.source
-        desk = await (PostgresqlDesk if postgresql else MariadbDesk).open(
-            table.url, table.table, table.key, table.revision, migration.name
-        )
+        desk = await open_desk(mapping)
         store = OrderStore(nodes.router)
         orders = AdoptionDesk(store, OrderNumbers(nodes.router.directory), utc_now, config.policy)
         follower = Follower(desk, asking(source, mapping), orders, migration.name, context)
@@ -105,24 +100,6 @@ async def open_live(config: Config, name: str | None) -> AsyncGenerator[Live]:
             await store.close()
             await desk.close()
             await source.close()
-
-
-def asking(source: Source, mapping: Mapping) -> Callable[[Sequence[str]], Awaitable[Told]]:
-    """What the old table says of some keys."""
-
-    async def ask(keys: Sequence[str]) -> Told:
-        orders: list[c.LegacyOrder] = []
-        there: list[str] = []
-        unreadable: list[str] = []
-        for row in await source.of_keys(keys):
-            there.append(mapping.legacy_id(row))
-            try:
-                orders.append(mapping.convert(row))
-            except RowError:
-                unreadable.append(there[-1])
-        return Told(orders, sorted(set(keys).difference(there)), unreadable)
-
-    return ask
 
 
 async def _only(record: Record) -> Migration:
@@ -176,6 +153,8 @@ async def dual_write_off(config: Config, name: str | None, console: Console) -> 
             raise LiveError("Tiffin has the truth: `tiffin migrate authority old` first")
         if live.migration.read_share or live.migration.read_customers:
             raise LiveError("somebody reads from Tiffin: `tiffin migrate read-new 0` first")
+        await live.desk.switch_off()
+        await asyncio.sleep(GRACE_S)
         await live.desk.forget()
         await forget_reader(live.nodes.all, live.name)
         await live.record.change(live.name, "dual write off", stage="backfilled", dual_write=False)
@@ -195,7 +174,7 @@ async def follow(config: Config, name: str | None, console: Console) -> None:
         await _end(*runners, working, stopping)
         if not stop.is_set():
             await working
-            console.print(f"{live.name} is finished.", highlight=False)
+            console.print(f"{live.name} is followed no more.", highlight=False)
 
 
 async def _end(*tasks: asyncio.Task[Any]) -> None:
@@ -209,7 +188,11 @@ async def _follow(live: Live) -> None:
     while True:
         try:
             settings = await live.desk.settings()
-            if settings is None or (await live.record.get(live.name)).stage == "finished":
+            if (
+                settings is None
+                or settings.capture == "off"
+                or (await live.record.get(live.name)).stage == "finished"
+            ):
                 return
             if settings.authority == "old":
                 busy = await live.follower.fetch() > 0

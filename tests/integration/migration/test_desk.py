@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tiffin.migration.live.desk import LiveError, Row
+from tiffin.migration.live.desk import LiveError, Row, Table
 from tiffin.migration.live.postgresql import PostgresqlDesk
 from tiffin.storage.embedded import EmbeddedServer
 
@@ -41,7 +41,7 @@ async def url(server: EmbeddedServer, new_id: Callable[[str], str]) -> AsyncIter
 
 @pytest.fixture
 async def desk(url: str, new_id: Callable[[str], str]) -> AsyncIterator[PostgresqlDesk]:
-    desk = await PostgresqlDesk.open(url, "orders", "id", "updated_at", new_id("zeus"))
+    desk = await PostgresqlDesk.open(Table(url, "orders", "id", "updated_at", "updated_at"), new_id("zeus"))
     yield desk
     await desk.close()
 

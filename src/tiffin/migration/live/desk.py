@@ -8,8 +8,18 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from tiffin.migration.record import Authority, MigrationError
 
-Capture = Literal["library", "triggers", "stream"]
-"""How changes are heard of: the monolith notes them, its database does, or the replication stream tells."""
+Capture = Literal["library", "triggers", "stream", "off"]
+"""How changes are heard of: the monolith notes them, its database does, or its stream tells; or no more."""
+
+
+class Table(NamedTuple):
+    """The old table, and the columns that say which row, in which state, and when that was."""
+
+    url: str
+    name: str
+    key: str
+    revision: str
+    updated_at: str
 
 
 class LiveError(MigrationError):
@@ -106,8 +116,8 @@ class Desk(Protocol):
         """Entered with who has the truth; that does not change before this is left. Waits out a switch."""
         ...
 
-    async def changed_since(self, revision: str, limit: int) -> Sequence[str]:
-        """Keys of rows whose revision is as great or greater."""
+    async def changed_since(self, moment: str, limit: int) -> Sequence[str]:
+        """Keys of rows that say they were changed then or later."""
         ...
 
     async def fence(self) -> None:
@@ -124,8 +134,12 @@ class Desk(Protocol):
         """Take away what hears of changes. The settings stay, for those who still ask, and the fence."""
         ...
 
+    async def switch_off(self) -> None:
+        """The library notes nothing any more, within a second."""
+        ...
+
     async def forget(self) -> None:
-        """Take away everything."""
+        """Take away everything; of a library a while after it was switched off."""
         ...
 
     async def close(self) -> None: ...

@@ -16,6 +16,7 @@ from tiffin.migration.live.desk import (
     Pending,
     Row,
     Settings,
+    Table,
     settings_of,
 )
 from tiffin.migration.record import Authority
@@ -33,17 +34,20 @@ _LOCK_WAIT_TIMEOUT = 1205
 class MariadbDesk:
     """See `Desk`. One connection, and one more while the truth changes sides."""
 
-    def __init__(self, url: str, table: str, key: str, revision: str) -> None:
-        self._url = url
-        self._table, self._key, self._revision = _quoted(table), key, revision
-        self._connection = _Connection(url)
-        names = {"{table}": self._table, "{key}": _quoted(key), "{changed}": _quoted(revision)}
+    def __init__(self, table: Table) -> None:
+        self._url = table.url
+        self._table, self._key, self._revision = _quoted(table.name), table.key, table.revision
+        self._connection = _Connection(table.url)
+        names = {
+            "{table}": self._table, "{key}": _quoted(table.key), "{changed}": _quoted(table.revision),
+            "{updated}": _quoted(table.updated_at),
+        }  # fmt: skip
         self._queries = {name: _filled(query, names) for name, query in _QUERIES.items()}
 
     @classmethod
-    async def open(cls, url: str, table: str, key: str, revision: str, source: str) -> "MariadbDesk":
-        """Connect. `key` and `revision` are columns of the table."""
-        desk = cls(url, table, key, revision)
+    async def open(cls, table: Table, source: str) -> "MariadbDesk":
+        """Connect."""
+        desk = cls(table)
         await desk._connection.ask("SELECT 1")
         return desk
 
@@ -54,6 +58,7 @@ class MariadbDesk:
         await self._connection.ask(self._queries["prepare_1"])
         await self._connection.ask(self._queries["prepare_2"])
         await self._connection.ask(self._queries["begin"], source, capture)
+        await self._connection.ask(self._queries["begin_again"], capture)
         settings = await self.settings()
         if settings is None or settings.source != source:
             raise LiveError("another migration is at work in this database: `tiffin migrate finish` ends it")
@@ -124,12 +129,12 @@ class MariadbDesk:
             ((authority,),) = await connection.ask(self._queries["hold"])
             yield authority
 
-    async def changed_since(self, revision: str, limit: int) -> Sequence[str]:
+    async def changed_since(self, moment: str, limit: int) -> Sequence[str]:
         """See `Desk`."""
         return [
             row[0]
             for row in await self._connection.ask(
-                self._queries["changed_since"], _without_offset(revision), limit
+                self._queries["changed_since"], _without_offset(moment), limit
             )
         ]
 
@@ -162,6 +167,10 @@ class MariadbDesk:
     async def _drop(self) -> None:
         await self._drop_trigger("note")
         await self._connection.ask(self._queries["drop_1"])
+
+    async def switch_off(self) -> None:
+        """See `Desk`."""
+        await self._connection.ask(self._queries["switch_off"])
 
     async def forget(self) -> None:
         """See `Desk`."""

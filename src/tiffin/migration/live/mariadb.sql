@@ -21,6 +21,9 @@ CREATE TABLE IF NOT EXISTS tiffin_outbox (
 -- name: begin
 INSERT IGNORE INTO tiffin_settings (source, capture, authority, read_new_customers) VALUES (%s, %s, 'old', '[]');
 
+-- name: begin_again
+UPDATE tiffin_settings SET capture = %s WHERE capture = 'off';
+
 -- name: is_prepared
 SELECT count(*) FROM information_schema.tables
  WHERE table_schema = database() AND table_name = 'tiffin_settings';
@@ -53,7 +56,7 @@ DROP TRIGGER IF EXISTS tiffin_{what}_{event};
 INSERT INTO tiffin_outbox (legacy_id) SELECT {key} FROM {table} WHERE {changed} >= %s;
 
 -- name: changed_since
-SELECT CAST({key} AS char) FROM {table} WHERE {changed} >= %s LIMIT %s;
+SELECT CAST({key} AS char) FROM {table} WHERE {updated} >= %s LIMIT %s;
 
 -- name: pending
 SELECT position, legacy_id FROM tiffin_outbox ORDER BY position LIMIT %s;
@@ -76,6 +79,10 @@ UPDATE tiffin_settings SET authority = %s;
 
 -- name: drop_1
 DROP TABLE IF EXISTS tiffin_outbox;
+
+-- name: switch_off
+-- Who asks the settings notes nothing any more, and soon nobody asks for what is dropped.
+UPDATE tiffin_settings SET capture = 'off';
 
 -- name: drop_settings
 DROP TABLE IF EXISTS tiffin_settings;

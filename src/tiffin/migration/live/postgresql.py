@@ -14,6 +14,7 @@ from tiffin.migration.live.desk import (
     Pending,
     Row,
     Settings,
+    Table,
     settings_of,
 )
 from tiffin.migration.live.pgoutput import read_changes
@@ -21,6 +22,7 @@ from tiffin.migration.record import Authority
 from tiffin.storage.queries import load_queries
 
 _QUERIES = load_queries("tiffin.migration.live", "postgresql.sql")
+CONNECTIONS_MAX = 4
 CONNECT_TIMEOUT_S = 5.0
 STATEMENT_TIMEOUT_S = 60.0
 FENCE_WITHIN_MS = 5000
@@ -29,28 +31,37 @@ Connection = Any  # asyncpg.Connection is generic to type checkers alone
 
 
 class PostgresqlDesk:
-    """One connection, and one more while the truth changes sides."""
+    """See `Desk`. A few connections, and one more while the truth changes sides."""
 
-    def __init__(self, url: str, table: str, key: str, revision: str, slot: str, connection: Any) -> None:
-        self._url = url
-        self._key, self._revision, self._slot = key, revision, slot
+    def __init__(self, table: Table, slot: str, pool: Any) -> None:
+        self._url = table.url
+        self._key, self._revision, self._updated, self._slot = (
+            table.key,
+            table.revision,
+            table.updated_at,
+            slot,
+        )
+        self._table = _quoted(table.name)
         names = {
-            "{table}": _quoted(table), "{key}": _quoted(key), "{changed}": _quoted(revision),
-            "{slot}": _quoted(slot),
+            "{table}": self._table, "{key}": _quoted(table.key), "{changed}": _quoted(table.revision),
+            "{updated}": _quoted(table.updated_at), "{slot}": _quoted(slot),
         }  # fmt: skip
-        self._table = names["{table}"]
         self._queries = {name: _filled(query, names) for name, query in _QUERIES.items()}
-        self._connection: Any = connection
+        self._pool: Any = pool
         self._types: dict[str, str] = {}
 
     @classmethod
-    async def open(cls, url: str, table: str, key: str, revision: str, source: str) -> "PostgresqlDesk":
-        """Connect. `key` and `revision` are columns of the table."""
-        return cls(url, table, key, revision, f"tiffin_{source.replace('-', '_')}", await _connect(url))
+    async def open(cls, table: Table, source: str) -> "PostgresqlDesk":
+        """Connect."""
+        pool = await asyncpg.create_pool(
+            table.url, min_size=1, max_size=CONNECTIONS_MAX, timeout=CONNECT_TIMEOUT_S,
+            command_timeout=STATEMENT_TIMEOUT_S, server_settings=_SETTINGS,
+        )  # fmt: skip
+        return cls(table, f"tiffin_{source.replace('-', '_')}", pool)
 
     async def prepare(self, source: str, capture: Capture) -> None:
         """See `Desk`. What is there already stays as it is, but for the capture."""
-        ask = self._connection
+        ask = self._pool
         await ask.execute(self._queries["prepare"])
         await ask.execute(self._queries["begin"], source, capture)
         settings = await self.settings()
@@ -67,50 +78,50 @@ class PostgresqlDesk:
 
     async def wait_for_writers(self) -> None:
         """Whoever was writing when this began has ended."""
-        async with self._connection.transaction():
-            await self._connection.execute(self._queries["wait_for_writers"])
+        async with self._transaction() as connection:
+            await connection.execute(self._queries["wait_for_writers"])
 
     async def settings(self) -> Settings | None:
         """See `Desk`."""
-        if not await self._connection.fetchval(self._queries["is_prepared"]):
+        if not await self._pool.fetchval(self._queries["is_prepared"]):
             return None
-        row = await self._connection.fetchrow(self._queries["settings"])
+        row = await self._pool.fetchrow(self._queries["settings"])
         return settings_of(tuple(row)) if row else None
 
     async def set_reading(self, percent: float, customers: Sequence[str]) -> None:
         """See `Desk`."""
-        await self._connection.execute(self._queries["set_reading"], percent, json.dumps(sorted(customers)))
+        await self._pool.execute(self._queries["set_reading"], percent, json.dumps(sorted(customers)))
 
     async def note_since(self, revision: str) -> int:
         """See `Desk`."""
-        query = await self._of_revisions("note_since")
-        done = await self._connection.execute(query, revision)
+        query = await self._typed("note_since", self._revision)
+        done = await self._pool.execute(query, revision)
         return int(done.split()[-1])
 
     async def pending(self, limit: int) -> Pending:
         """See `Desk`: noted keys, or whole transactions of the stream."""
-        rows = await self._connection.fetch(self._queries["pending"], limit)
+        rows = await self._pool.fetch(self._queries["pending"], limit)
         if rows:
             keys = dict.fromkeys(row["legacy_id"] for row in rows)
             return Pending(list(keys), [row["position"] for row in rows])
         if not await self._has_slot():
             return Pending([], None)
-        until = await self._connection.fetchval(self._queries["current_lsn"])
-        messages = await self._connection.fetch(self._queries["peek"], self._slot, limit)
+        until = await self._pool.fetchval(self._queries["current_lsn"])
+        messages = await self._pool.fetch(self._queries["peek"], self._slot, limit)
         changes = read_changes((row["data"] for row in messages), self._key)
         return Pending(list(changes.keys), changes.end_lsn or until)
 
     async def done(self, pending: Pending) -> None:
         """See `Desk`."""
         if isinstance(pending.token, str):
-            await self._connection.execute(self._queries["advance"], self._slot, pending.token)
+            await self._pool.execute(self._queries["advance"], self._slot, pending.token)
         elif pending.token is not None:
-            await self._connection.execute(self._queries["done"], pending.token)
+            await self._pool.execute(self._queries["done"], pending.token)
 
     async def backlog(self) -> Backlog:
         """See `Desk`."""
-        row = await self._connection.fetchrow(self._queries["backlog"])
-        behind = await self._connection.fetchval(self._queries["behind"], self._slot) or 0
+        row = await self._pool.fetchrow(self._queries["backlog"])
+        behind = await self._pool.fetchval(self._queries["behind"], self._slot) or 0
         return Backlog(row["orders"], row["oldest_s"], behind)
 
     @asynccontextmanager
@@ -138,21 +149,21 @@ class PostgresqlDesk:
         finally:
             await connection.close()
 
-    async def changed_since(self, revision: str, limit: int) -> Sequence[str]:
+    async def changed_since(self, moment: str, limit: int) -> Sequence[str]:
         """See `Desk`."""
-        query = await self._of_revisions("changed_since")
-        rows = await self._connection.fetch(query, revision, limit)
+        query = await self._typed("changed_since", self._updated)
+        rows = await self._pool.fetch(query, moment, limit)
         return [row[0] for row in rows]
 
     async def fence(self) -> None:
         """See `Desk`."""
-        async with self._connection.transaction():
-            await self._connection.execute(f"SET LOCAL lock_timeout = {FENCE_WITHIN_MS}")
-            await self._connection.execute(self._queries["fence"])
+        async with self._transaction() as connection:
+            await connection.execute(f"SET LOCAL lock_timeout = {FENCE_WITHIN_MS}")
+            await connection.execute(self._queries["fence"])
 
     async def unfence(self) -> None:
         """See `Desk`."""
-        await self._connection.execute(self._queries["unfence"])
+        await self._pool.execute(self._queries["unfence"])
 
     async def write_back(self, rows: Sequence[Row]) -> int:
         """See `Desk`. Values go as text and become what the columns are."""
@@ -160,8 +171,8 @@ class PostgresqlDesk:
             return 0
         types = await self._column_types()
         changed = 0
-        async with self._connection.transaction():
-            await self._connection.fetchval(self._queries["follows"])
+        async with self._transaction() as connection:
+            await connection.fetchval(self._queries["follows"])
             for row in rows:
                 names = [_quoted(name) for name in row.values]
                 values = [f"${place}::text::{types[name]}" for place, name in enumerate(row.values, 1)]
@@ -169,9 +180,14 @@ class PostgresqlDesk:
                     f"INSERT INTO {self._table} AS t ({', '.join(names)}) VALUES ({', '.join(values)})"  # noqa: S608
                     f" ON CONFLICT ({_quoted(self._key)}) DO UPDATE {self._change(row)}"
                 )
-                done = await self._connection.execute(upsert, *row.values.values())
+                done = await connection.execute(upsert, *row.values.values())
                 changed += int(done.split()[-1])
         return changed
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncGenerator[Connection]:
+        async with self._pool.acquire() as connection, connection.transaction():
+            yield connection
 
     def _change(self, row: Row) -> str:
         """What becomes of a row that is there."""
@@ -189,37 +205,42 @@ class PostgresqlDesk:
         await self._drop()
 
     async def _drop(self) -> None:
-        await self._connection.execute(self._queries["drop"])
-        await self._connection.fetch(self._queries["drop_slot"], self._slot)
-        await self._connection.execute(self._queries["unpublish"])
+        await self._pool.execute(self._queries["drop"])
+        await self._pool.fetch(self._queries["drop_slot"], self._slot)
+        await self._pool.execute(self._queries["unpublish"])
+
+    async def switch_off(self) -> None:
+        """See `Desk`."""
+        await self._pool.execute(self._queries["switch_off"])
 
     async def forget(self) -> None:
         """See `Desk`."""
         await self._drop()
         await self.unfence()
-        await self._connection.execute(self._queries["drop_settings"])
+        await self._pool.execute(self._queries["drop_settings"])
 
     async def close(self) -> None:
         """Leave."""
-        await self._connection.close()
+        await self._pool.close()
 
     async def _open_stream(self) -> None:
-        if not await self._connection.fetchval(self._queries["can_stream"]):
+        if not await self._pool.fetchval(self._queries["can_stream"]):
             raise LiveError("the server keeps no stream: set wal_level = logical, or use triggers")
-        if not await self._connection.fetchval(self._queries["has_publication"], self._slot):
-            await self._connection.execute(self._queries["publish"])
-        await self._connection.fetch(self._queries["create_slot"], self._slot)
+        if not await self._pool.fetchval(self._queries["has_publication"], self._slot):
+            await self._pool.execute(self._queries["publish"])
+        await self._pool.fetch(self._queries["create_slot"], self._slot)
 
     async def _has_slot(self) -> bool:
-        return await self._connection.fetchval(self._queries["behind"], self._slot) is not None
+        return await self._pool.fetchval(self._queries["behind"], self._slot) is not None
 
-    async def _of_revisions(self, query: str) -> str:
+    async def _typed(self, query: str, column: str) -> str:
+        """With its first argument, a text, as what the column is."""
         types = await self._column_types()
-        return self._queries[query].replace("$1", f"$1::text::{types[self._revision]}")
+        return self._queries[query].replace("$1", f"$1::text::{types[column]}")
 
     async def _column_types(self) -> Mapping[str, str]:
         if not self._types:
-            rows = await self._connection.fetch(
+            rows = await self._pool.fetch(
                 "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
                 " WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped",
                 self._table,
@@ -240,9 +261,11 @@ class _Switch:
 
 async def _connect(url: str) -> Connection:
     return await asyncpg.connect(
-        url, timeout=CONNECT_TIMEOUT_S, command_timeout=STATEMENT_TIMEOUT_S,
-        server_settings={"application_name": "tiffin migrate", "timezone": "UTC"},
-    )  # fmt: skip
+        url, timeout=CONNECT_TIMEOUT_S, command_timeout=STATEMENT_TIMEOUT_S, server_settings=_SETTINGS
+    )
+
+
+_SETTINGS = {"application_name": "tiffin migrate", "timezone": "UTC"}
 
 
 def _quoted(name: str) -> str:

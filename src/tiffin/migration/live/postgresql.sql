@@ -19,7 +19,8 @@ GRANT SELECT, UPDATE ON tiffin_settings TO PUBLIC;  -- who holds the row must be
 GRANT SELECT, INSERT ON tiffin_outbox TO PUBLIC;
 
 -- name: begin
-INSERT INTO tiffin_settings (source, capture, authority) VALUES ($1, $2, 'old') ON CONFLICT DO NOTHING;
+INSERT INTO tiffin_settings (source, capture, authority) VALUES ($1, $2, 'old')
+    ON CONFLICT (one) DO UPDATE SET capture = excluded.capture WHERE tiffin_settings.capture = 'off';
 
 -- name: is_prepared
 SELECT to_regclass('tiffin_settings') IS NOT NULL;
@@ -96,7 +97,7 @@ LOCK TABLE tiffin_settings IN EXCLUSIVE MODE;
 SELECT authority FROM tiffin_settings FOR SHARE;
 
 -- name: changed_since
-SELECT {key}::text FROM {table} WHERE {changed} >= $1 LIMIT $2;
+SELECT {key}::text FROM {table} WHERE {updated} >= $1 LIMIT $2;
 
 -- name: set_authority
 UPDATE tiffin_settings SET authority = $1;
@@ -108,6 +109,10 @@ SELECT set_config('tiffin.follows', 'on', true);
 DROP TRIGGER IF EXISTS tiffin_note ON {table};
 DROP FUNCTION IF EXISTS tiffin_note();
 DROP TABLE IF EXISTS tiffin_outbox;
+
+-- name: switch_off
+-- Who asks the settings notes nothing any more, and soon nobody asks for what is dropped.
+UPDATE tiffin_settings SET capture = 'off';
 
 -- name: drop_settings
 DROP TABLE IF EXISTS tiffin_settings;
