@@ -563,7 +563,7 @@ ARCHIVED = {
     ),
     "the total differs": (
         "truth", "UPDATE orders.archive SET total = total + 1 WHERE shard = $1 AND id = $2",
-        {("dimensions", "is not as it was archived"), ("payments", "has 3400 COP in cash, not 3401 COP")},
+        {("dimensions", "is not as it was archived"), ("payments", "has 3400 COP in cash, not 3401")},
     ),
 }  # fmt: skip
 

@@ -633,7 +633,7 @@ async def test_the_archive_is_in_the_tablespace_that_is_named(
     async def inside() -> set[str]:
         rows = await node.fetch(
             "SELECT relname FROM pg_class c JOIN pg_tablespace t ON t.oid = c.reltablespace"
-            " WHERE t.spcname = $1 AND c.relkind IN ('r', 'p', 'i', 'I')",
+            " WHERE t.spcname = $1 AND c.relkind IN ('r', 'p', 'i', 'I') AND c.relname NOT LIKE 'pg_toast%'",
             name,
         )
         return {row["relname"] for row in rows}
