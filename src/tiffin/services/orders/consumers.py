@@ -5,8 +5,7 @@ copy made from an older row can come after it.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 import structlog
@@ -56,9 +55,10 @@ class RestaurantCopy:
             found = await self._read(sorted(missing))
             rows += found
             missing.difference_update(row.id for row in found)
-        # What is archived is as it was when it ended: so is its copy, wherever that is.
-        missing.difference_update(await self._archived(missing))
-        if unexplained := missing - adopted:
+        # What is archived is as it was when it ended: so is its copy, wherever that is. Nothing adopted is.
+        unexplained = missing - adopted
+        unexplained -= await self._archived(unexplained)
+        if unexplained:
             _log.error("orders_not_found", orders=sorted(unexplained))
         await self._remove(disowned & missing)
         epoch = self._router.epoch
@@ -69,12 +69,19 @@ class RestaurantCopy:
                 raise
             await self._write(rows)
 
-    async def _remove(self, order_ids: Iterable[int]) -> None:
-        by_shard: defaultdict[int, list[int]] = defaultdict(list)
-        for order_id in order_ids:
-            by_shard[restaurant_shard(order_id)].append(order_id)
-        for shard, some in by_shard.items():
-            await self._router.read("restaurant", shard, partial(_remove_from, shard=shard, order_ids=some))
+    async def _remove(self, order_ids: Collection[int]) -> None:
+        """Take copies away; once more if their shards have moved meanwhile."""
+        epoch, is_done = self._router.epoch, not order_ids
+        while not is_done:
+            by_node: defaultdict[Node, list[tuple[int, int]]] = defaultdict(list)
+            for order_id in sorted(order_ids):
+                shard = restaurant_shard(order_id)
+                by_node[self._router.node("restaurant", shard)].append((shard, order_id))
+            for node, places in by_node.items():
+                async with node.connection() as connection:
+                    await statements.remove_copies(connection, places)
+            is_done = not await self._router.changed(epoch)
+            epoch = self._router.epoch
 
     async def _read(self, order_ids: Sequence[int]) -> list[OrderRow]:
         by_node: dict[Node, list[tuple[int, int]]] = {}
@@ -104,8 +111,3 @@ class RestaurantCopy:
         for node, copies in by_node.items():
             async with node.connection() as connection:
                 await statements.copy(connection, copies)
-
-
-async def _remove_from(node: Node, shard: int, order_ids: Sequence[int]) -> int:
-    async with node.connection() as connection:
-        return await statements.remove_copies(connection, shard, order_ids)

@@ -133,4 +133,6 @@ SELECT *
 
 -- name: remove_copies
 -- Of orders that are here no more.
-DELETE FROM orders.orders_by_restaurant WHERE shard = $1 AND id = ANY($2::bigint[]) RETURNING id;
+DELETE FROM orders.orders_by_restaurant o
+ USING unnest($1::smallint[], $2::bigint[]) AS t (shard, id)
+ WHERE o.shard = t.shard AND o.id = t.id;

@@ -116,6 +116,8 @@ async def copy(connection: Connection, rows: Sequence[OrderRow]) -> None:
             await connection.execute(query, *(list(column) for column in zip(*some, strict=True)))
 
 
-async def remove_copies(connection: Connection, shard: int, order_ids: Sequence[int]) -> int:
-    """Take the copies of orders away that are here no more; so many there were."""
-    return len(await connection.fetch(LEGACY_QUERIES["remove_copies"], shard, list(order_ids)))
+async def remove_copies(connection: Connection, places: Sequence[tuple[int, int]]) -> None:
+    """Take the copies, by (shard, id), of orders away that are here no more."""
+    await connection.execute(
+        LEGACY_QUERIES["remove_copies"], [shard for shard, _ in places], [order_id for _, order_id in places]
+    )
