@@ -126,3 +126,11 @@ def test_every_package_says_what_it_is():
 
 def test_no_module_has_an_empty_name():
     assert [path for path in modules() if path.stem in EMPTY_NAMES] == []
+
+
+def test_no_service_relies_on_the_inbox():
+    """Its marks stay on their node when shards move. Effects of ours happen once by unique keys and versions,
+    which move with their rows; whoever begins to use the inbox has to have marks moved first."""
+    for part in ("services", "gateway", "cli"):
+        for path in (SOURCE / part).rglob("*.py"):
+            assert "events.inbox" not in path.read_text(), path

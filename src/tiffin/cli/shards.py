@@ -18,6 +18,10 @@ from tiffin.sharding.topology import read_topology
 from tiffin.storage.node import Node
 
 
+LEAD_WITHIN_S = 5.0
+"""One that was killed is gone for the database a moment later."""
+
+
 class Wanted(NamedTuple):
     """What `tiffin shards move` was asked for: exactly one of shards with `to`, `drain`, `balance`."""
 
@@ -121,7 +125,7 @@ async def _at_work(config: Config, console: Console) -> AsyncGenerator[tuple[Mov
                 progress.update(bars[what], completed=done, total=total)
 
             mover = Mover(nodes.all, show)
-            async with mover.alone():
+            async with mover.alone(LEAD_WITHIN_S):
                 yield mover, nodes.all
 
 

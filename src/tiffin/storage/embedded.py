@@ -34,6 +34,11 @@ SETTINGS: Mapping[str, str] = {
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
     "wal_level": "logical",  # shards move between nodes by logical replication
+    # Every open move follows there and back, and more so while it copies.
+    "max_logical_replication_workers": "24",
+    "max_worker_processes": "40",
+    "max_replication_slots": "40",
+    "max_wal_senders": "40",
     "max_locks_per_transaction": "256",  # one statement may touch every partition of a node
     "max_parallel_workers_per_gather": "0",
     "jit": "off",

@@ -2,22 +2,17 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 import databases
+from integration.moving.town import Load, Town, all_is_there, copying, is_clean, nothing_is_left, settled
 from manual_clock import ManualClock
-from marketplace import Marketplace
-from tiffin.audit import audit
-from tiffin.events.consumer import Consumer
-from tiffin.events.progress import has_caught_up
-from tiffin.events.runner import ConsumerRunner
 from tiffin.primitives.errors import Unavailable
 from tiffin.rpc import contracts as c
-from tiffin.services.orders.consumers import RestaurantCopy
 from tiffin.sharding import router as routing
 from tiffin.sharding.moving import replication, switching
 from tiffin.sharding.moving.move import Move, MoveError
@@ -27,10 +22,11 @@ from tiffin.sharding.router import Router
 from tiffin.sharding.slots import shard_of
 from tiffin.storage.embedded import EmbeddedServer
 from tiffin.storage.node import Node
+from tiffin.storage.queries import load_queries
+
+SENDING = load_queries("tiffin.services.notifications")
 
 NAMES = ["origin", "goal"]
-CUSTOMERS = 2
-WITHIN_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -50,127 +46,10 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(routing, "SWITCHED_WITHIN_S", 40.0)
 
 
-class Town(Marketplace):
-    """A restaurant and some customers, all of them on the node `origin`."""
-
-    customers: list[str]
-
-    @property
-    def leg(self) -> Leg:
-        """From origin to goal, with everybody."""
-        return Leg(
-            "origin",
-            "goal",
-            {
-                "customer": sorted({shard_of(customer) for customer in self.customers}),
-                "restaurant": [shard_of(self.restaurant)],
-            },
-        )
-
-
 @pytest.fixture
 async def town(nodes: list[Node], clock: ManualClock, new_id: Callable[[str], str]) -> AsyncIterator[Town]:
-    router = await Router.open(nodes)
-
-    def here(kind: str) -> str:
-        dimension = "restaurant" if kind == "restaurant" else "customer"
-        while router.node(dimension, shard_of(name := new_id(kind))) is not nodes[0]:
-            pass
-        return name
-
-    town = Town(router, clock, new_id)
-    town.customer, town.restaurant = here("customer"), here("restaurant")
-    town.customers = [town.customer, *(here("customer") for _ in range(CUSTOMERS - 1))]
-    for customer in town.customers:
-        await town.add_customer(customer)
-    await town.add_restaurant(town.restaurant)
-    yield town
-    await town.close()
-    mover = Mover(nodes)
-    for left in await mover.open_moves():  # as a failed test leaves them
-        await (
-            mover.go_back(left)
-            if left.step in ("switching", "following", "going_back")
-            else mover.cancel(left)
-        )
-
-
-@asynccontextmanager
-async def copying(router: Router, clock: ManualClock) -> AsyncGenerator[None]:
-    """The restaurant dimension is kept while this is entered, and up to date when it is left."""
-    consumer = Consumer(RestaurantCopy.name, RestaurantCopy(router).handle)
-    tasks = [asyncio.create_task(ConsumerRunner(consumer, node, clock).run()) for node in router.nodes]
-    try:
-        yield
-        for node in router.nodes:
-            assert await has_caught_up(node, RestaurantCopy.name, WITHIN_S)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-class Load:
-    """Customers who order one after the other, and a restaurant that takes every order."""
-
-    def __init__(self, town: Town) -> None:
-        self.town = town
-        self.accepted: list[str] = []
-        self.errors: list[BaseException] = []
-        self._is_wanted = True
-
-    async def order(self, customer: str) -> None:
-        while self._is_wanted:
-            try:
-                order = await self.town.place(customer=customer)
-                await self.town.say(order, "accepted", "restaurant")
-                self.accepted.append(order.id)
-                found = await self.town.orders.get(
-                    self.town.context("customer", customer), c.OrderRef(order_id=order.id)
-                )
-                assert found.state == "preparing"
-            except Exception as error:
-                self.errors.append(error)
-
-    @asynccontextmanager
-    async def __call__(self) -> AsyncGenerator[None]:
-        tasks = [asyncio.create_task(self.order(customer)) for customer in self.town.customers]
-        try:
-            yield
-        finally:
-            self._is_wanted = False
-            await asyncio.gather(*tasks)
-
-
-async def all_is_there(town: Town, orders: list[str]) -> None:
-    for order_id in orders:
-        order = await town.orders.get(town.context("operator"), c.OrderRef(order_id=order_id))
-        assert order.state == "preparing"
-        timeline = await town.orders.timeline(town.context("operator"), c.OrderRef(order_id=order_id))
-        assert [event.version for event in timeline.events] == [1, 2]
-
-
-async def is_clean(town: Town) -> None:
-    """Both dimensions, the places of everything, the log and the deadlines fit together."""
-    report = await audit(town.router, town.clock)
-    wrong = [
-        found for found in report.differences if found.check in ("dimensions", "places", "log", "deadlines")
-    ]
-    assert wrong == []
-
-
-async def nothing_is_left(nodes: list[Node], move: Move) -> None:
-    """No slot, publication, subscription, nor a table that is no partition."""
-    for node in nodes:
-        left = await node.fetch(
-            "SELECT slot_name FROM pg_replication_slots WHERE slot_name LIKE $1 || '%'"
-            " UNION ALL SELECT pubname FROM pg_publication WHERE pubname LIKE $1 || '%'"
-            " UNION ALL SELECT subname FROM pg_subscription WHERE subname LIKE $1 || '%'"
-            " UNION ALL SELECT relname FROM pg_class WHERE relkind = 'r' AND NOT relispartition"
-            r" AND relname ~ '_\d{3}$'",
-            move.there,
-        )
-        assert [row[0] for row in left] == []
+    async with settled(nodes, clock, new_id) as town:
+        yield town
 
 
 async def test_shards_move_there_and_back_under_load_and_nothing_is_lost(
@@ -396,3 +275,33 @@ async def test_one_moves_at_a_time(town: Town, nodes: list[Node]) -> None:
         await mover.begin(town.leg)
     await mover.cancel(move)
     assert replication.LOOK_INTERVAL_S < switching.ARRIVED_WITHIN_S
+
+
+async def test_nobody_takes_work_of_a_shard_where_it_does_not_live(town: Town, nodes: list[Node]) -> None:
+    """Rows of tables beside are on both nodes while a move is open: a lease on the wrong one would count on
+    the right one."""
+    mover, origin, goal = Mover(nodes), nodes[0], nodes[1]
+    shard, long_ago = shard_of(town.customer), datetime(2000, 1, 1, tzinfo=UTC)
+    await origin.execute(
+        "INSERT INTO notifications.due (shard, role, person_id, key, security, due_at, attempts)"
+        " VALUES ($1, 'customer', $2, 'k', true, $3, 0)",
+        shard, town.customer, long_ago,
+    )  # fmt: skip
+
+    async def tried(node: Node) -> int:
+        """Look for work there. How often the row was taken by now."""
+        await node.fetch(SENDING["claim"], True, long_ago, long_ago, 100)
+        row = await node.fetchrow(
+            "SELECT attempts FROM notifications.due WHERE person_id = $1", town.customer
+        )
+        assert row is not None
+        return row["attempts"]
+
+    move = await mover.copy(await mover.begin(town.leg))
+    assert (await tried(goal), await tried(origin)) == (0, 1)
+    move = await mover.hand_over(move)
+    assert (await tried(origin), await tried(goal)) == (1, 2)
+    move = await mover.go_back(move)
+    assert await tried(origin) == 3
+    await nothing_is_left(nodes, move)
+    await origin.execute("DELETE FROM notifications.due WHERE person_id = $1", town.customer)

@@ -1,6 +1,7 @@
 """Carrying a move through its steps. Each may be cut short anywhere, and be gone on with by anyone."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,10 +17,15 @@ from tiffin.sharding.slots import DIMENSIONS, Dimension
 from tiffin.storage.node import STATEMENT_TIMEOUT_S, Connection, Node
 
 LOOK_INTERVAL_S = 0.1
+SETTLING_S = 0.2
+"""Between two switches. After each, every connection of both nodes plans its statements anew."""
 COMPARED_WITHIN_S = 60.0
 REHEARSED_WITHIN_S = 30.0
 SLOTS_NEEDED = 4
 """On each node: one for the way there or back, and one for each table that is being copied at the moment."""
+
+WORKERS_NEEDED = 2
+"""On each server: one that follows, one that copies first and then follows back. Without, nothing comes."""
 
 VERSION_MIN = 160000
 """The first in which a subscription can leave out what its publisher has itself got from another one."""
@@ -38,15 +44,18 @@ class Mover:
         self._switchboard: Node | Connection = self._directory
 
     @asynccontextmanager
-    async def alone(self) -> AsyncGenerator[None]:
-        """Nobody else moves anything while this is entered; `MoveError` if somebody does.
+    async def alone(self, within_s: float = 0.0) -> AsyncGenerator[None]:
+        """Nobody else moves anything while this is entered; `MoveBusy` if somebody still does after so long.
 
         Shards are switched by the very connection that sees to that: if it is lost, so is the right to it.
         """
         connection = await self._directory.connect(STATEMENT_TIMEOUT_S)
         try:
-            if not await connection.fetchval(QUERIES["lead"]):
-                raise MoveBusy("another process is moving shards")
+            until_s = time.monotonic() + within_s
+            while not await connection.fetchval(QUERIES["lead"]):
+                if time.monotonic() >= until_s:
+                    raise MoveBusy("another process is moving shards")
+                await asyncio.sleep(LOOK_INTERVAL_S)
             self._switchboard = connection
             yield
         finally:
@@ -182,6 +191,7 @@ class Mover:
                 await self._directory.execute(
                     QUERIES["record_pause"], move.id, dimension, shard, direction, paused_s
                 )
+                await asyncio.sleep(SETTLING_S)
         self._tell("switching", len(move.places), len(move.places))
 
     async def _clear(self, move: Move, left: Node) -> None:
@@ -223,6 +233,11 @@ async def check_room(node: Node) -> None:
         raise MoveError(
             f"node {node.name} has {room['slots']} replication slots left, {SLOTS_NEEDED} are needed:"
             " raise max_replication_slots"
+        )
+    if room["workers"] < WORKERS_NEEDED:
+        raise MoveError(
+            f"node {node.name} has {room['workers']} logical replication workers left, {WORKERS_NEEDED} are"
+            " needed: finish the moves that are open, or raise max_logical_replication_workers"
         )
 
 

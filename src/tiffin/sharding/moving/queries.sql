@@ -129,6 +129,8 @@ SELECT EXISTS (SELECT FROM tiffin.marks WHERE move_id = $1 AND number = $2);
 -- What a move needs of a server, and what there is.
 SELECT current_setting('server_version_num')::int AS version, current_setting('wal_level') AS wal_level,
        current_setting('max_replication_slots')::int - (SELECT count(*) FROM pg_replication_slots) AS slots,
+       current_setting('max_logical_replication_workers')::int
+       - (SELECT count(*) FROM pg_stat_subscription WHERE pid IS NOT NULL) AS workers,
        pg_database_size(current_database()) AS bytes;
 
 -- name: lead

@@ -28,8 +28,13 @@ from tiffin.storage.node import Connection, Node
 
 LOCK_TIMEOUT_MS = 50
 """Behind who waits for the tables' locks every reader and writer of the node waits too."""
-FENCE_TRIES_MAX = 40
-TRY_INTERVAL_S = 0.05
+LOCKED_WITHIN_MS = 150
+"""All of them together."""
+FENCE_TRIES_MAX = 10
+TRY_INTERVAL_S = 0.1
+SWITCH_TRIES_MAX = 12
+SWITCH_INTERVAL_S = 1.0
+"""Between two tries at a switch the shard works where it is, and who has waited for its end goes on."""
 NEAR_WITHIN_S = 60.0
 """Before the pause: how long what has gathered may take to arrive."""
 ENDED_WITHIN_S = 1.0
@@ -52,6 +57,25 @@ async def switch(
 
     `MoveError`: it is where it was, and works; trying again may help.
     """
+    for _ in range(SWITCH_TRIES_MAX):
+        try:
+            return await _switch(directory, old, new, move, history, dimension, shard)
+        except _InUse:
+            await asyncio.sleep(SWITCH_INTERVAL_S)
+    raise MoveError(
+        f"the tables of {dimension} shard {shard} on {old.name} are in use all the time:"
+        " is there a long transaction?"
+    )
+
+
+class _InUse(Exception):
+    """The tables' locks are not to be had."""
+
+
+async def _switch(
+    directory: Node | Connection, old: Node, new: Node, move: Move, history: History, dimension: Dimension,
+    shard: int,
+) -> float:  # fmt: skip
     holder = await directory.fetchrow(QUERIES["holder"], dimension, shard)
     assert holder is not None
     if holder["node"] == new.name:
@@ -63,8 +87,7 @@ async def switch(
     try:
         await _stop_work(old, dimension, shard)
         began_s = await _fence(old, own, shard)
-        await catch_up(old, new, move, ARRIVED_WITHIN_S)
-        await history.finish(dimension, shard)
+        await asyncio.gather(catch_up(old, new, move, ARRIVED_WITHIN_S), history.finish(dimension, shard))
         await _take_in(new, own, shard)
     except BaseException:
         await put_back(directory, old, new, dimension, shard)
@@ -110,12 +133,10 @@ async def _fence(node: Node, own: Dimensional, shard: int) -> float:
         began_s = time.monotonic()
         try:
             async with node.transaction() as connection:
-                await connection.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+                await tables.lock(connection, own, LOCK_TIMEOUT_MS, LOCKED_WITHIN_MS)
                 await tables.take_out(connection, own, shard)
-        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+        except (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError, asyncpg.DeadlockDetectedError):
             await asyncio.sleep(TRY_INTERVAL_S)
         else:
             return began_s
-    raise MoveError(
-        f"the tables of shard {shard} on {node.name} are in use all the time: is there a long transaction?"
-    )
+    raise _InUse

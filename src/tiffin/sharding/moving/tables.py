@@ -95,6 +95,15 @@ async def attached_of(node: Node | Connection, tables: Sequence[Table], shard: i
     return {row["name"]: row["attached"] for row in rows}
 
 
+async def lock(connection: Connection, of: Dimensional, each_ms: int, all_ms: int) -> None:
+    """Lock the dimension's tables against everybody, or raise what the database says if others hold them."""
+    names = ", ".join(f"ONLY {table.parent}" for table in of.sharded)
+    await connection.execute(
+        f"SET LOCAL lock_timeout = {each_ms}; SET LOCAL statement_timeout = {all_ms};"
+        f" LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE; SET LOCAL statement_timeout = 0"
+    )
+
+
 async def take_out(connection: Connection, of: Dimensional, shard: int) -> None:
     """Make the shard's partitions tables of their own, all or none: the fence. Waits for writers."""
     attached = await attached_of(connection, of.sharded, shard)
