@@ -53,12 +53,14 @@ async def of_dimension(node: Node, dimension: Dimension) -> Dimensional:
 
 
 async def make(node: Node, move: Move) -> None:
-    """Make every table of the move's shards, as no partition of anything yet, where it is missing.
+    """Make every table of the move's shards, as no partition of anything yet, where it is missing; and have
+    nobody work there on what comes for the tables beside.
 
     The CHECK spares a look at every row when the table is taken in.
     """
     tablespaces = {row["name"]: row["tablespace"] for row in await node.fetch(QUERIES["tablespaces"])}
     for dimension, shards in move.shards.items():
+        await node.execute(QUERIES["set_absent"], dimension, list(shards))
         for table in await sharded(node, dimension):
             storage = f"WITH (fillfactor = {table.fillfactor})"
             if table.parent in tablespaces:
