@@ -95,7 +95,8 @@ class GroupCommit(Generic[Operation, Result]):
         lanes: int = LANES,
     ) -> None:
         self._key = key
-        self._lanes = [_Lane(node, run, settle, committed, turns or Turns(lanes)) for _ in range(lanes)]
+        turns = turns or Turns(lambda: lanes)
+        self._lanes = [_Lane(node, run, settle, committed, turns) for _ in range(lanes)]
 
     async def submit(self, operation: Operation, within_s: float) -> Result:
         """Carry out one operation, together with whoever else is waiting.

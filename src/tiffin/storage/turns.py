@@ -9,22 +9,23 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-TURN_S = 0.01
-"""Longer than a batch takes that waits for nothing."""
+TURN_S = 0.05
+"""Longer than a batch takes that waits for nothing, on a busy machine too."""
 
 
 class Turns:
     """First come, first served; at most so many at a time."""
 
-    def __init__(self, batches: int) -> None:
-        self._free = batches
+    def __init__(self, batches: Callable[[], int]) -> None:
+        self._batches = batches
+        self._under_way = 0
         self._queue: deque[asyncio.Future[None]] = deque()
 
     async def take(self) -> Callable[[], None]:
         """Wait for a turn. Returns what ends it; ending it twice is harmless."""
         loop = asyncio.get_running_loop()
-        if self._free:
-            self._free -= 1
+        if self._under_way < self._batches():
+            self._under_way += 1
         else:
             mine = loop.create_future()
             self._queue.append(mine)
@@ -47,4 +48,4 @@ class Turns:
             if not next_one.done():  # it may have been cancelled
                 next_one.set_result(None)
                 return
-        self._free += 1
+        self._under_way -= 1

@@ -9,7 +9,7 @@ from tiffin.storage.turns import Turns
 
 
 async def test_so_many_have_their_turn_and_the_others_wait_in_order() -> None:
-    taking = Turns(2)
+    taking = Turns(lambda: 2)
     ends = [await taking.take(), await taking.take()]
     order: list[int] = []
 
@@ -27,7 +27,7 @@ async def test_so_many_have_their_turn_and_the_others_wait_in_order() -> None:
 
 
 async def test_a_turn_that_is_ended_twice_is_one_turn() -> None:
-    taking = Turns(1)
+    taking = Turns(lambda: 1)
     end = await taking.take()
     end()
     end()
@@ -40,7 +40,7 @@ async def test_a_turn_that_is_ended_twice_is_one_turn() -> None:
 
 
 async def test_who_has_gone_away_has_no_turn() -> None:
-    taking = Turns(1)
+    taking = Turns(lambda: 1)
     end = await taking.take()
     gone, next_one = asyncio.create_task(taking.take()), asyncio.create_task(taking.take())
     await asyncio.sleep(0)
@@ -52,7 +52,7 @@ async def test_who_has_gone_away_has_no_turn() -> None:
 
 async def test_who_is_slow_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "TURN_S", 0.0)
-    taking = Turns(1)
+    taking = Turns(lambda: 1)
     await taking.take()
     async with asyncio.timeout(60):
         await taking.take()

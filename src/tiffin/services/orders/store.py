@@ -42,7 +42,7 @@ class OrderStore:
         self._moves = self._groups(statements.move, statements.settle_move)
         self.legacy = LegacyStore(router, lambda node: self._wakers[node].wake)
         """What is about orders of other systems."""
-        turns = Turns(LANES)
+        turns = Turns(self._batches)
         self._reads = PerNode(
             lambda node: GroupCommit(
                 node, statements.read, statements.read_again, key=_itself, turns=turns, lanes=self._lanes
@@ -150,7 +150,7 @@ class OrderStore:
         settle: Callable[..., Awaitable[Sequence[bool | None]]],
     ) -> PerNode[GroupCommit[Moved, bool]]:
         """One a node; whoever reads its log is woken after every commit."""
-        turns = Turns(LANES)
+        turns = Turns(self._batches)
         return PerNode(
             lambda node: GroupCommit(
                 node,
@@ -162,6 +162,10 @@ class OrderStore:
                 lanes=self._lanes,
             )
         )
+
+    def _batches(self) -> int:
+        """So many under way at a time: as with one node, or one for every other node, lest one waits long."""
+        return max(LANES, len(self._router.nodes) // 2)
 
     @property
     def _lanes(self) -> int:
