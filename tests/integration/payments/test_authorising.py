@@ -66,6 +66,25 @@ async def test_an_order_whose_money_is_lost_on_acceptance_falls(bench: Bench) ->
     assert bench.desk.orders[order.id].state == "cancelled"
 
 
+async def test_an_order_that_somebody_cancels_at_the_moment_its_money_is_lost_is_just_cancelled(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = bench.order()
+    await bench.pay(order, "tok_capture_declined", bench.later)
+    await bench.consumer_of(bench.later).handle(accept(bench, order))  # type: ignore[arg-type]
+    await bench.settle(bench.later)
+    advance = bench.desk.advance
+
+    async def somebody_first(context: c.CallContext, request: c.AdvanceOrder) -> c.Order:
+        bench.desk.put(bench.desk.orders[order.id], "cancelled")
+        return await advance(context, request)
+
+    monkeypatch.setattr(bench.desk, "advance", somebody_first)
+    bench.desk.told.clear()
+    await bench.consumer_of(bench.later).handle(await bench.events(order))
+    assert bench.desk.told == [order.id], "it was asked for"
+
+
 async def test_an_order_whose_money_goes_back_because_it_was_let_go_too_late_falls(bench: Bench) -> None:
     order, quiet = bench.order(), bench.quiet_provider()
     service = bench.service(quiet, at_once=False)

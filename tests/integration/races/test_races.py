@@ -42,11 +42,13 @@ async def town(server: EmbeddedServer, request: pytest.FixtureRequest) -> AsyncI
     """With the seed that a test is given."""
     (node,) = await databases.open_platform(server, ["races"])
     await node.close()
-    with capture_logs() as logs:
-        async with Town.open(node.url, request.param) as town:
-            yield town
+    try:
+        with capture_logs() as logs:
+            async with Town.open(node.url, request.param) as town:
+                yield town
+    finally:
+        await databases.drop_platform(server, ["races"])
     assert not [entry for entry in logs if entry["event"] in CONTRADICTIONS]
-    await databases.drop_platform(server, ["races"])
 
 
 def races(seed: int, turn: int) -> list[Race]:

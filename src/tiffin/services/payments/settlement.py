@@ -144,11 +144,17 @@ class Settlement:
 
         Raises what orders raises.
         """
-        context, order_id = self._context(trace), str(payment.order_id)
-        order = await self._orders.get(context, c.OrderRef(order_id=order_id))
-        if order.state not in _ENDED and not await self._is_covered(payment.order_id):
-            lost = c.AdvanceOrder(order_id=order_id, event="cancelled", reason="payment_lost")
+        context, order_ref = self._context(trace), c.OrderRef(order_id=str(payment.order_id))
+        order = await self._orders.get(context, order_ref)
+        if order.state in _ENDED or await self._is_covered(payment.order_id):
+            return
+        lost = c.AdvanceOrder(order_id=order_ref.order_id, event="cancelled", reason="payment_lost")
+        try:
             await self._orders.advance(context, lost)
+        except Refusal:  # perhaps it has ended meanwhile
+            order = await self._orders.get(context, order_ref)
+            if order.state not in _ENDED:
+                raise
 
     async def let_go(self, payment: Payment, trace: str) -> Payment:
         """The start of voiding or giving back what an order that has fallen was paid with; `settle_due`
