@@ -1,6 +1,3 @@
--- name: end
-SELECT coalesce(max(xid::text::bigint), 0) AS xid FROM log.events;
-
 -- name: events_after
 -- Events of these shards, in order, of transactions that none which still runs can precede.
 SELECT dimension, shard, stream, key, version, type, data, at, trace, xid::text AS xid, position
