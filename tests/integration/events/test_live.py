@@ -15,7 +15,7 @@ from tiffin.rpc import contracts as c
 from tiffin.storage.embedded import EmbeddedServer
 from tiffin.storage.node import Node
 
-HANGING_S = 20.0
+HANGING_S = 60.0
 
 
 @pytest.fixture

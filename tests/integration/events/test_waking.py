@@ -10,7 +10,7 @@ from tiffin.events.waking import Waker
 from tiffin.primitives.errors import Unavailable
 from tiffin.storage.node import Connection, Node
 
-WITHIN_S = 5
+WITHIN_S = 60
 
 
 class Heard:

@@ -15,8 +15,8 @@ from pamqp.frame import marshal, unmarshal
 from tiffin.events.rabbitmq import wire
 from tiffin.primitives.errors import Unavailable
 
-CONNECT_TIMEOUT_S = 5.0
-REPLY_TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_S = 10.0
+REPLY_TIMEOUT_S = 10.0
 NO_ANSWER = -1
 """Instead of a reply code: the broker has not answered in time."""
 HEARTBEAT_S = 10

@@ -43,5 +43,4 @@ def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "PAUSE_MAX_S", 0.01)
     monkeypatch.setattr(delivery, "TEND_INTERVAL_S", 0.02)
     monkeypatch.setattr(runner, "STAND_IN_S", 0.02)
-    monkeypatch.setattr(runner, "DRAIN_S", 60.0)  # a busy machine may stand still for seconds
     be_impatient(monkeypatch)

@@ -1,8 +1,8 @@
 """What befalls brokers and connections while events happen: nothing is lost, doubled or overtaken."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import pytest
 from prometheus_client import REGISTRY
@@ -140,17 +140,15 @@ async def alarmed(carrying: RabbitMqTransport, broker: Broker, rounds: int) -> N
     async with Town.open(carrying) as town:
         for _ in range(rounds):
             failures = relay_failures(carrying)
-            async with town.busy():
-                with short_of_memory(broker):
-                    await eventually(lambda n=failures: _fails(carrying, n), PATIENCE_S)
+            async with town.busy(), short_of_memory(broker):
+                await eventually(lambda n=failures: _fails(carrying, n), PATIENCE_S)
             for listener in town.listeners:
                 await eventually(listener.listens, PATIENCE_S)
-        broker.control(*SHORT)
-        await town.happen(100)
-        for listener in town.listeners:
-            await eventually(lambda c=listener.consumer: carrying.is_drained(c), PATIENCE_S)
-        assert not await town.relayed()
-        broker.control(*ENOUGH)
+        async with short_of_memory(broker):
+            await town.happen(100)
+            for listener in town.listeners:
+                await eventually(lambda c=listener.consumer: carrying.is_drained(c), PATIENCE_S)
+            assert not await town.relayed()
         await town.settled()
 
 
@@ -158,14 +156,14 @@ SHORT = ("set_vm_memory_high_watermark", "0.0000001")
 ENOUGH = ("set_vm_memory_high_watermark", "0.4")
 
 
-@contextmanager
-def short_of_memory(broker: Broker) -> Iterator[None]:
-    """The alarm is raised while this is entered."""
-    broker.control(*SHORT)
+@asynccontextmanager
+async def short_of_memory(broker: Broker) -> AsyncGenerator[None]:
+    """The alarm is raised while this is entered. Hearts go on beating while it is being raised."""
+    await asyncio.to_thread(broker.control, *SHORT)
     try:
         yield
     finally:
-        broker.control(*ENOUGH)
+        await asyncio.to_thread(broker.control, *ENOUGH)
 
 
 def relay_failures(carrying: RabbitMqTransport) -> float:
@@ -195,7 +193,7 @@ async def test_while_the_broker_blocks_again_and_again_nothing_hangs_and_nothing
 async def test_publishing_waits_for_a_broker_that_blocks_no_longer_than_it_may(broker: Broker) -> None:
     messages = [Message("", "nobody's", str(number), "", [], bytes(1_000)) for number in range(200)]
     impatient, patient = await Publisher.open(broker.url()), await Publisher.open(broker.url())
-    with short_of_memory(broker):
+    async with short_of_memory(broker):
         with pytest.raises(Lost, match=r"not published within 0\.2 s while the broker blocks"):
             await impatient.publish(messages, 0.2)
         waiting = asyncio.create_task(patient.publish(messages, PATIENCE_S))
@@ -219,7 +217,8 @@ async def test_a_relay_that_is_killed_has_a_successor(carrying: RabbitMqTranspor
 
 
 async def test_of_two_processes_one_listens_and_the_other_takes_over(carrying: RabbitMqTransport) -> None:
-    async with Town.open(carrying, marked=False) as town:
+    """Marked: who is killed may have had the effect, and not said so."""
+    async with Town.open(carrying) as town:
         async with carrying.consuming(town.many.consumer) as second, town.busy():
             await town.many.process.kill()
             town.many.process = second
