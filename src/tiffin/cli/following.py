@@ -22,7 +22,7 @@ from tiffin.events.runner import ConsumerRunner
 from tiffin.migration.comparing import Comparison
 from tiffin.migration.live.authority import Sides
 from tiffin.migration.live.desk import Capture, Desk, LiveError
-from tiffin.migration.live.follower import Follower, release_all
+from tiffin.migration.live.follower import Follower, hold_all, release_all
 from tiffin.migration.live.opening import asking, open_desk
 from tiffin.migration.live.reversing import row_of, unknown_there
 from tiffin.migration.live.writing_back import TYPES, WriteBack, forget_reader
@@ -185,6 +185,8 @@ async def _end(*tasks: asyncio.Task[Any]) -> None:
 
 async def _follow(live: Live) -> None:
     pause_s = POLL_S
+    loop = asyncio.get_running_loop()
+    swept_s = 0.0
     while True:
         try:
             settings = await live.desk.settings()
@@ -194,11 +196,10 @@ async def _follow(live: Live) -> None:
                 or (await live.record.get(live.name)).stage == "finished"
             ):
                 return
-            if settings.authority == "old":
-                busy = await live.follower.fetch() > 0
-            else:
-                busy = False
+            busy = await live.follower.fetch() > 0 if settings.authority == "old" else False
+            if loop.time() - swept_s >= SWEEP_S:
                 await _sweep(live)
+                swept_s = loop.time()
             pause_s = POLL_S if settings.authority == "old" else SWEEP_S
             if not busy:
                 await asyncio.sleep(pause_s)
@@ -209,10 +210,10 @@ async def _follow(live: Live) -> None:
 
 
 async def _sweep(live: Live) -> None:
-    """Orders that were handed over and not released: whoever did it was cut short."""
+    """All orders are in the hands of whoever has the truth: a switch may have been cut short."""
     async with live.desk.share() as authority:
-        if authority == "new":
-            await release_all(live.orders, context, live.name)
+        hand_over = release_all if authority == "new" else hold_all
+        await hand_over(live.orders, context, live.name)
 
 
 async def read_new(
@@ -279,16 +280,6 @@ async def finish(config: Config, name: str | None, console: Console) -> None:
         await live.record.change(live.name, "finished", only_in=("live",), stage="finished", dual_write=False)
         await forget_reader(live.nodes.all, live.name)
     console.print("Finished. The old table stays as it is and takes no writes. Old ids stay valid.")
-
-
-async def lag(config: Config, name: str | None) -> str:
-    """How far the follower is behind, for `tiffin migrate status`."""
-    async with open_live(config, name) as live:
-        if await live.desk.settings() is None:
-            return "nothing is followed"
-        backlog = await live.desk.backlog()
-        kept = f", {backlog.bytes:,} bytes of the stream" if backlog.bytes else ""
-        return f"{backlog.orders:,} changes to be fetched{kept}, the oldest {backlog.oldest_s:.1f} s old"
 
 
 async def _prepared(live: Live) -> None:

@@ -16,6 +16,7 @@ from tiffin.cli.nodes import open_nodes
 from tiffin.migration import planning
 from tiffin.migration.backfill import Backfill
 from tiffin.migration.comparing import Compared, Comparison, Difference
+from tiffin.migration.live.opening import open_desk
 from tiffin.migration.mapping import Mapping, MappingError, Problem, read_mapping
 from tiffin.migration.pacing import Tell
 from tiffin.migration.record import Change, Migration, MigrationError, Record
@@ -125,9 +126,25 @@ async def status(config: Config, console: Console) -> None:
         console.print("There is no migration: `tiffin migrate plan FILE` begins one.", highlight=False)
     for each in migrations:
         console.print(_migration(each))
+        if each.stage == "live":
+            console.print(await _behind(each), highlight=False)
         if refused[each.name]:
             console.print(_refused(refused[each.name]))
         console.print(_changes(changes[each.name]))
+
+
+async def _behind(migration: Migration) -> str:
+    """How far the follower is behind; as the source says."""
+    try:
+        desk = await open_desk(read_mapping(migration.mapping))
+    except Exception as error:  # whatever its driver says: the rest of the status is known all the same
+        return f"How far the follower is behind the source does not say: {error!r}"
+    try:
+        backlog = await desk.backlog()
+    finally:
+        await desk.close()
+    kept = f", and {backlog.bytes:,} bytes of its stream are kept" if backlog.bytes else ""
+    return f"{backlog.orders:,} changes wait to be fetched, the oldest for {backlog.oldest_s:.1f} s{kept}."
 
 
 async def undo_backfill(config: Config, name: str | None, console: Console) -> None:

@@ -126,8 +126,9 @@ class Desk(Protocol):
 
     async def unfence(self) -> None: ...
 
-    async def write_back(self, rows: Sequence[Row]) -> int:
-        """Make rows of the table like this. What is there and as new is left alone. How many changed."""
+    async def write_back(self, rows: Sequence[Row]) -> int | None:
+        """Make rows of the table like this, if it follows. What is there and as new is left alone. How many
+        changed; None: the table has the truth, and nothing is written."""
         ...
 
     async def finish(self) -> None:

@@ -146,7 +146,7 @@ class MariadbDesk:
         """See `Desk`."""
         await self._drop_trigger("fence")
 
-    async def write_back(self, rows: Sequence[Row]) -> int:
+    async def write_back(self, rows: Sequence[Row]) -> int | None:
         """See `Desk`. Values go as text and become what the columns are."""
         if not rows:
             return 0
@@ -154,6 +154,8 @@ class MariadbDesk:
             await connection.ask("SET @tiffin_follows = 1")
             await connection.ask("START TRANSACTION")
             changed = 0
+            if tuple(await connection.ask(self._queries["authority"])) != (("new",),):
+                return None
             for row in rows:
                 changed += await self._write(connection, row)
             await connection.ask("COMMIT")

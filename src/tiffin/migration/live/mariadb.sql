@@ -31,6 +31,9 @@ SELECT count(*) FROM information_schema.tables
 -- name: settings
 SELECT source, capture, authority, read_new_percent, read_new_customers FROM tiffin_settings;
 
+-- name: authority
+SELECT authority FROM tiffin_settings;
+
 -- name: set_reading
 UPDATE tiffin_settings SET read_new_percent = %s, read_new_customers = %s;
 

@@ -165,13 +165,15 @@ class PostgresqlDesk:
         """See `Desk`."""
         await self._pool.execute(self._queries["unfence"])
 
-    async def write_back(self, rows: Sequence[Row]) -> int:
+    async def write_back(self, rows: Sequence[Row]) -> int | None:
         """See `Desk`. Values go as text and become what the columns are."""
         if not rows:
             return 0
         types = await self._column_types()
         changed = 0
         async with self._transaction() as connection:
+            if await connection.fetchval(self._queries["authority"]) != "new":
+                return None
             await connection.fetchval(self._queries["follows"])
             for row in rows:
                 names = [_quoted(name) for name in row.values]

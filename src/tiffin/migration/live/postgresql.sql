@@ -28,6 +28,9 @@ SELECT to_regclass('tiffin_settings') IS NOT NULL;
 -- name: settings
 SELECT source, capture, authority, read_new_percent, read_new_customers FROM tiffin_settings;
 
+-- name: authority
+SELECT authority FROM tiffin_settings;
+
 -- name: set_reading
 UPDATE tiffin_settings SET read_new_percent = $1, read_new_customers = $2;
 

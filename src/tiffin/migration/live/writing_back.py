@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from tiffin.events.event import Event
 from tiffin.migration.live.desk import Desk, Row
+from tiffin.primitives.errors import Unavailable
 from tiffin.rpc import contracts as c
 from tiffin.services.orders.states import EVENTS
 from tiffin.storage.node import Node
@@ -49,4 +50,6 @@ class WriteBack:
         ids = sorted({int(event.key) for event in events if event.stream == "order"})
         found = await self._find(ids)
         rows = [self._row_of(each.order) for each in found]
-        await self._desk.write_back(rows)
+        if await self._desk.write_back(rows) is None and not all(each.held for each in found):
+            # the truth is changing sides at this moment, or somebody was killed while it did
+            raise Unavailable("migration_switching", f"{self.name}: it is not known yet who has the truth")
