@@ -174,6 +174,7 @@ async def follow(config: Config, name: str | None, console: Console) -> None:
         await _end(*runners, working, stopping)
         if not stop.is_set():
             await working
+            await forget_reader(live.nodes.all, live.name)  # nobody reads now; else it would have come back
             console.print(f"{live.name} is followed no more.", highlight=False)
 
 
