@@ -18,7 +18,7 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 ID = "1048576"
 POLICIES = Policies([Policy(1, NOW.replace(year=2020), Fees())])
 TERMS = c.OrderTerms(
-    order_id=ID, customer_id="ana", restaurant_id="roma", subtotal=1000, delivery_fee=0, total=900,
+    order_id=ID, customer_id="ana", restaurant_id="roma", subtotal=1000, delivery_fee=0, total=1000,
     currency="EUR", payment_method="elsewhere", placed_at="2026-06-01T00:00:00.000Z",
 )  # fmt: skip
 
@@ -68,7 +68,7 @@ async def test_its_delivery_and_its_completion_make_no_entries() -> None:
 def test_the_audit_asks_for_no_entries_and_finds_one_that_is_there(state: str) -> None:
     order = MoneyOrder(TERMS, state, "leo")
     assert order_faults(order, {}, [], POLICIES) == []
-    postings = (Posting("customer:ana", -900), Posting("restaurant:roma", 900))
+    postings = (Posting("customer:ana", -1000), Posting("restaurant:roma", 1000))
     made = Entry(0, ID, "completed", "EUR", postings, NOW, "t")
     assert order_faults(order, {}, [made], POLICIES)
 
