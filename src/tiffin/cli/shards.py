@@ -17,7 +17,6 @@ from tiffin.sharding.moving.planning import Leg, balance, drain, parse, to_node
 from tiffin.sharding.topology import read_topology
 from tiffin.storage.node import Node
 
-
 LEAD_WITHIN_S = 5.0
 """One that was killed is gone for the database a moment later."""
 
