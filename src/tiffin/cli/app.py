@@ -14,7 +14,7 @@ from tiffin.cli.commands import (
     shards,
 )
 from tiffin.cli.config import ConfigError
-from tiffin.migration.record import MigrationError
+from tiffin.migration.stages import MigrationError
 from tiffin.primitives.errors import Unavailable
 from tiffin.services.orders.cheap_storage import NoTablespace
 from tiffin.sharding.moving.move import MoveError

@@ -27,9 +27,10 @@ from tiffin.migration.live.opening import asking, open_desk
 from tiffin.migration.live.reversing import row_of, unknown_there
 from tiffin.migration.live.writing_back import TYPES, WriteBack, forget_reader
 from tiffin.migration.mapping import Mapping, read_mapping
-from tiffin.migration.record import Authority, Migration, Record
+from tiffin.migration.record import Migration, Record
 from tiffin.migration.sources import Source
 from tiffin.migration.sources.opening import open_source
+from tiffin.migration.stages import Authority
 from tiffin.primitives.errors import Unavailable
 from tiffin.rpc import contracts as c
 from tiffin.services.orders.adoption import AdoptionDesk

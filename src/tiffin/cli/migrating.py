@@ -19,9 +19,10 @@ from tiffin.migration.comparing import Compared, Comparison, Difference
 from tiffin.migration.live.opening import open_desk
 from tiffin.migration.mapping import Mapping, MappingError, Problem, read_mapping
 from tiffin.migration.pacing import Tell
-from tiffin.migration.record import Change, Migration, MigrationError, Record
+from tiffin.migration.record import Change, Migration, Record
 from tiffin.migration.sources import Count, Source
 from tiffin.migration.sources.opening import open_source
+from tiffin.migration.stages import MigrationError
 from tiffin.migration.undoing import undo_backfill as take_all_away
 from tiffin.rpc import contracts as c
 from tiffin.rpc.context import new_context

@@ -2,20 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
+from tiffin.migration.stages import Authority, MigrationError, Stage
 from tiffin.storage.node import Node
 from tiffin.storage.queries import load_queries
 
 QUERIES = load_queries("tiffin.migration")
-
-Stage = Literal["planned", "backfilling", "backfilled", "live", "finished"]
-"""`live`: beyond the backfill; what then holds is in `dual_write`, `read_share` and `authority`."""
-Authority = Literal["old", "new"]
-
-
-class MigrationError(Exception):
-    """It cannot go on like this; the message says what to do."""
 
 
 class Migration(NamedTuple):

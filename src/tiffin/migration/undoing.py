@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from tiffin.migration.orders import LegacyOrders
 from tiffin.migration.pacing import Tell, patiently, tell_nobody
-from tiffin.migration.record import MigrationError, Record
+from tiffin.migration.record import Record
 from tiffin.migration.sources import ROWS_MAX
+from tiffin.migration.stages import MigrationError
 from tiffin.rpc import contracts as c
 
 

@@ -19,7 +19,7 @@ from tiffin.migration.live.follower import Follower
 from tiffin.migration.live.opening import asking, open_desk
 from tiffin.migration.live.reversing import row_of
 from tiffin.migration.live.writing_back import TYPES, WriteBack
-from tiffin.migration.record import Authority
+from tiffin.migration.stages import Authority
 from tiffin.primitives.errors import Refusal
 from tiffin.rpc import contracts as c
 from tiffin.rpc.context import new_context

@@ -15,8 +15,8 @@ from old_side import Side, context, now
 from tiffin.audit.audit import audit
 from tiffin.migration.mapping import read_mapping
 from tiffin.migration.planning import plan
-from tiffin.migration.record import MigrationError
 from tiffin.migration.sources.opening import open_source
+from tiffin.migration.stages import MigrationError
 from tiffin.rpc import contracts as c
 from tiffin.services.orders.patrol import walk
 from tiffin.services.orders.reconciler import Findings, Reconciler

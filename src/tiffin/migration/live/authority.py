@@ -13,7 +13,7 @@ from tiffin.events.progress import has_caught_up
 from tiffin.migration.live.desk import Desk, LiveError
 from tiffin.migration.live.follower import Follower, Handing, hold_all, release_all
 from tiffin.migration.live.writing_back import consumer_name
-from tiffin.migration.record import Authority
+from tiffin.migration.stages import Authority
 from tiffin.rpc import contracts as c
 from tiffin.storage.node import Node
 

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
-from tiffin.migration.record import Authority, MigrationError
+from tiffin.migration.stages import Authority, MigrationError
 
 Capture = Literal["library", "triggers", "stream", "off"]
 """How changes are heard of: the monolith notes them, its database does, or its stream tells; or no more."""

@@ -19,7 +19,7 @@ from tiffin.migration.live.desk import (
     Table,
     settings_of,
 )
-from tiffin.migration.record import Authority
+from tiffin.migration.stages import Authority
 from tiffin.storage.queries import load_queries
 
 _QUERIES = load_queries("tiffin.migration.live", "mariadb.sql")

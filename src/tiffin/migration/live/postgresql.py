@@ -18,7 +18,7 @@ from tiffin.migration.live.desk import (
     settings_of,
 )
 from tiffin.migration.live.pgoutput import read_changes
-from tiffin.migration.record import Authority
+from tiffin.migration.stages import Authority
 from tiffin.storage.queries import load_queries
 
 _QUERIES = load_queries("tiffin.migration.live", "postgresql.sql")
