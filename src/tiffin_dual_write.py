@@ -181,6 +181,12 @@ class Tiffin:
         """`accept`, `ready`, `pick-up`, ...: as in Tiffin's API."""
         return self.call("POST", f"/v1/orders/{order_id}/{action}", fields)
 
+    def close(self) -> None:
+        """Let go of the connections that are kept. Further calls make new ones."""
+        for connections in (self._databases, self._https):
+            while connections:
+                connections.pop().close()
+
     def _legacy(self, what: str, body: dict[str, Any]) -> dict[str, Any]:
         return self.call("POST", f"/v1/legacy/{quote(self.source)}/{what}", body)
 

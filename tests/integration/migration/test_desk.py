@@ -1,15 +1,17 @@
 """The desk at a monolith's database: what it hears of, and whom it keeps waiting."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import asyncpg
+import psycopg
 import pytest
 
 from tiffin.migration.live.desk import LiveError, Row, Table
 from tiffin.migration.live.postgresql import PostgresqlDesk
 from tiffin.storage.embedded import EmbeddedServer
+from tiffin_dual_write import Tiffin
 
 ORDERS = """
     CREATE TABLE orders (id bigint PRIMARY KEY, status text NOT NULL, total numeric(10, 2) NOT NULL DEFAULT 0,
@@ -210,3 +212,53 @@ async def test_what_has_changed_since_a_moment_is_noted(desk: PostgresqlDesk, mo
     assert await desk.changed_since(moment, 10) == ["2"]
     assert await desk.note_since(moment) == 1
     assert await fetched(desk) == ["2"]
+
+
+@pytest.fixture
+def tiffin(url: str) -> Iterator[Tiffin]:
+    """The library as a monolith has it, with a Tiffin that does not answer."""
+    tiffin = Tiffin("zeus", lambda: psycopg.connect(url), "http://127.0.0.1:9", "no key")
+    yield tiffin
+    tiffin.close()
+
+
+def cook(url: str, tiffin: Tiffin, fail: bool = False) -> str:
+    """What the monolith does with order 1, in a transaction."""
+    with psycopg.connect(url) as connection:
+        connection.execute("UPDATE orders SET status = 'cooking' WHERE id = 1")
+        tiffin.note(connection.cursor(), 1)
+        if fail:
+            raise ZeroDivisionError
+    return "old"
+
+
+async def test_without_a_migration_the_library_does_nothing(url: str, tiffin: Tiffin) -> None:
+    assert await asyncio.to_thread(cook, url, tiffin) == "old"
+    assert not await asyncio.to_thread(tiffin.reads_new, 17)
+
+
+async def test_a_note_commits_with_its_order_or_not_at_all(
+    desk: PostgresqlDesk, url: str, tiffin: Tiffin
+) -> None:
+    await desk.prepare("zeus", "library")
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.to_thread(cook, url, tiffin, fail=True)
+    assert await fetched(desk) == []
+    assert await asyncio.to_thread(cook, url, tiffin) == "old"
+    assert await fetched(desk) == ["1"]
+
+
+@pytest.mark.parametrize("fenced", [True, False])
+async def test_who_still_believes_in_the_old_table_writes_on_the_other_side(
+    desk: PostgresqlDesk, url: str, tiffin: Tiffin, fenced: bool
+) -> None:
+    await desk.prepare("zeus", "library")
+    if fenced:
+        await desk.fence()
+    assert await asyncio.to_thread(tiffin.authority) == "old"
+    async with desk.switch(30) as switch:
+        await switch.set_authority("new")
+    wrote = await asyncio.to_thread(tiffin.write, lambda: cook(url, tiffin), lambda: "new")
+    assert wrote == "new"
+    assert await asyncio.to_thread(tiffin.reads_new, 17)
+    assert await fetched(desk) == []
