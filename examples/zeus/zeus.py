@@ -41,7 +41,11 @@ def connect():
 
 
 tiffin = Tiffin(
-    "zeus", connect, os.environ.get("TIFFIN_URL", "http://127.0.0.1:8080"), os.environ.get("TIFFIN_KEY", "")
+    "zeus",
+    connect,
+    os.environ.get("TIFFIN_URL", "http://127.0.0.1:8080"),
+    os.environ.get("TIFFIN_KEY", ""),
+    timeout_s=10,
 )
 shop = Shop(tiffin)  # tiffin: the same things, done there
 
