@@ -83,9 +83,10 @@ class Neighbours:
 
 
 async def beside_a_slow_one(carrying: RabbitMqTransport, broker: Broker, flow: Flow) -> None:
-    """The one that is slow at times keeps up at others. It has no marks: nothing may come to it twice."""
-    async with Town.open(carrying, marked=False) as town:
-        effects = Slow(carrying.node, NAME, marked=False)
+    """The one that is slow at times keeps up at others. All have marks: while a queue is being cut the broker may
+    refuse what other queues have, and then it comes to those again."""
+    async with Town.open(carrying) as town:
+        effects = Slow(carrying.node, NAME)
         await effects.make()
         consumer = replace(consumer_of(effects, NAME), depth_max=flow.budget)
         neighbours = Neighbours(town, broker)
