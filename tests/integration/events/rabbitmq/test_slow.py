@@ -83,7 +83,7 @@ class Neighbours:
 
 
 async def beside_a_slow_one(carrying: RabbitMqTransport, broker: Broker, flow: Flow) -> None:
-    """The one that is slow at times keeps up at others. All have marks: while a queue is being cut the broker may
+    """The one that is slow at times keeps up at others. All have marks: while a queue is cut the broker may
     refuse what other queues have, and then it comes to those again."""
     async with Town.open(carrying) as town:
         effects = Slow(carrying.node, NAME)
