@@ -27,6 +27,7 @@ SHARED = {
     "tiffin.topology": {"SELECT"},
     "tiffin.epoch": {"SELECT"},
     "tiffin.nodes": {"SELECT"},
+    "tiffin.absent": {"SELECT"},
 }
 """All that a service may ever be given outside its own schema."""
 
