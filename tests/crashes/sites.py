@@ -30,12 +30,13 @@ _CONTROL = frozenset({"BEGIN;", "ROLLBACK;", "COMMIT;", f'LISTEN "{CHANNEL}"', f
 
 
 def statements() -> dict[str, str]:
-    """Sites of the services' own statements, and of the log's, by their text. The auditor's are not here."""
+    """Sites of the services' own statements, and of the log's, by their text. Those of the auditor, and of
+    who keeps the log's days, are not here."""
     named = {
         text: f"{package}.{name}"
         for package, module in PACKAGES.items()
         for name, text in load_queries(module).items()
-        if not name.startswith("audit_")
+        if not name.startswith(("audit_", "needed_"))
     }
     of_log = (*_OF_A_READER, "forgettable", "of_key")
     return {**named, **{LOG[name]: f"log.{name}" for name in of_log}}

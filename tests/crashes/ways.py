@@ -329,6 +329,9 @@ async def looked_at(w: World) -> None:
     await w.ledger.entries(operator, c.EntriesOf(order_id=order.id))
     for account in (f"customer:{order.customer_id}", f"restaurant:{order.restaurant_id}", "platform:bank"):
         await w.ledger.balance(operator, c.BalanceOf(account=account))
+    await w.ledger.waiting_settlements(operator, c.WaitingSettlements())
+    for service in (w.payments, w.reverse):  # as the archive does
+        await service.unsettled(w.as_("system", "orders"), c.OrderIds(order_ids=[order.id]))
     await w.reverse.quote(customer, c.QuoteCase(order_id=order.id, kind="late"))
     await w.reverse.list_cases(customer, c.ListCases(customer_id=order.customer_id))
     await w.reverse.list_cases(restaurant, c.ListCases(restaurant_id=order.restaurant_id))

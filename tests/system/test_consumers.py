@@ -81,7 +81,7 @@ async def test_consumers_are_shown_and_one_that_is_set_back_does_nothing_twice(
         assert await node.fetch(MESSAGES) == before
         shown = await asyncio.to_thread(platform.run, "consumers")
         for name in ("orders.restaurant_copy", "restaurants.stock", "payments", "notifications", "ledger"):
-            assert f"│ {name} " in shown.stdout
+            assert f"\n{name} " in shown.stdout
         unknown = await asyncio.to_thread(platform.run, "consumers", "reset", "nobody", "--to", "end")
         assert unknown.returncode == 1
         assert "There is no consumer nobody" in unknown.stdout

@@ -203,13 +203,19 @@ STEPS: tuple[Step, ...] = (
 
 ONLY_READ = frozenset((
     "Orders.quote", "Orders.get", "Orders.list_orders", "Orders.timeline", "Orders.terms",
-    "Payments.find_refund", "Payments.list_payments",
-    "Reverse.quote", "Reverse.get", "Reverse.list_cases",
+    "Orders.legacy", "Orders.adopted", "Orders.list_legacy",
+    "Payments.find_refund", "Payments.list_payments", "Payments.unsettled",
+    "Reverse.quote", "Reverse.get", "Reverse.list_cases", "Reverse.unsettled",
     "Ledger.entries", "Ledger.balance", "Ledger.fees", "Ledger.list_settlements",
     "Ledger.settlement_statement", "Ledger.waiting_settlements",
     "Ledger.settlements_csv", "Ledger.holdings",
 ))  # fmt: skip
 NOT_OF_ONE_ORDER = {
+    "Orders.adopt": "of another system's orders, which nobody else moves",
+    "Orders.disown": "of another system's orders, which nobody else moves",
+    "Orders.release": "of all of another system's orders",
+    "Orders.hold": "of all of another system's orders",
+    "orders.archiver": "of orders that ended months ago",
     "Ledger.record_payout": "of a settlement",
     "Ledger.record_cash": "of a courier",
     "Ledger.record_provider_payout": "of a provider",
