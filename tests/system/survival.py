@@ -50,7 +50,6 @@ async def survives(
         await node.close()
         server.stop()
 
-    assert summary.unexpected == []
     lost = {id_ for id_, entry in acknowledged.items() if truth.get(id_, 0) < entry.version}
     not_copied = {id_ for id_, entry in acknowledged.items() if copies.get(id_, 0) < entry.version}
     assert lost == set()
@@ -58,6 +57,7 @@ async def survives(
     assert not_copied == set()
     assert len({entry.key for entry in acknowledged.values()}) == len(acknowledged), "one key, two orders"
     assert audited.returncode == 0, audited.stdout
+    assert summary.unexpected == [], "\n".join(summary.unexpected)
     counted = f"{len(acknowledged)} orders and {len(cases)} cases acknowledged"
     print(f"seed {seed}: {counted}, {summary.resent} resent")
     return Counter(acknowledged=len(acknowledged), resent=summary.resent)
