@@ -96,15 +96,13 @@ def platform(nodes: list[Node]) -> Iterator[TiffinProcess]:
         yield TiffinProcess(directory, nodes=urls, payment_s=PAYMENT_S)
 
 
+@pytest.mark.soak  # a node is drained under load in test_nodes.py, too
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
     "size",
     [
         pytest.param(Size(range(4), 500, 100), id="small"),
-        pytest.param(
-            Size(range(60, 120), 200_000, 1_500),
-            id="large",
-            marks=[pytest.mark.soak, pytest.mark.timeout(1800)],
-        ),
+        pytest.param(Size(range(60, 120), 200_000, 1_500), id="large"),
     ],
 )
 async def test_a_node_is_drained_under_load_and_nobody_notices(
