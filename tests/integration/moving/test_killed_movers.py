@@ -162,6 +162,7 @@ async def ordering(town: Town) -> AsyncGenerator[Load]:
     await is_clean(town)
 
 
+@pytest.mark.soak
 async def test_a_mover_killed_where_everything_hangs_in_the_air_is_gone_on_with(
     town: Town, nodes: list[Node], data_directory: Path
 ) -> None:
