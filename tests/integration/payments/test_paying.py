@@ -8,7 +8,7 @@ from integration.payments.payments_bench import Bench
 from tiffin.primitives.errors import Refusal, Unavailable
 from tiffin.rpc import contracts as c
 from tiffin.rpc.context import new_context
-from tiffin.services.payments.outcomes import Outcome
+from tiffin.services.payments.outcomes import Outcome, intend
 from tiffin.services.payments.payment import Payment
 
 
@@ -103,6 +103,18 @@ async def test_a_provider_that_is_away_leaves_the_payment_pending_until_it_is_ba
     await bench.settle()
     assert await bench.state(payment) == "succeeded"
     assert await bench.statement(order) == [("charge", 1250)]
+
+
+async def test_a_change_that_is_refused_leaves_no_event(bench: Bench) -> None:
+    order = bench.order()
+    payment = await bench.row(await bench.pay(order, service=bench.later))
+    change = intend(payment, "void", bench.clock(), "t", "order_cancelled")
+    assert change is not None
+    store = bench.later.settlement.store
+    assert await store.change(change)
+    told = await bench.events(order)
+    assert not await store.change(change)
+    assert await bench.events(order) == told
 
 
 async def test_a_hundred_pays_at_once_make_one_charge(bench: Bench) -> None:
