@@ -7,6 +7,7 @@ from tiffin.migration.comparing import Compared, Comparison
 from tiffin.migration.mapping import read_mapping
 from tiffin.migration.pacing import Tell, tell_nobody
 from tiffin.migration.record import Migration, Record
+from tiffin.migration.rows import convert
 from tiffin.migration.sources import Source
 from tiffin.migration.sources.opening import open_source
 from tiffin.migration.undoing import undo_backfill
@@ -59,7 +60,7 @@ class Side:
 
     async def adopt(self, keys: list[str]) -> None:
         """What a follower does: these rows as they are now."""
-        told = [self.mapping.convert(row) for row in await self.source.of_keys(keys)]
+        told = [convert(self.mapping, row) for row in await self.source.of_keys(keys)]
         await self.orders.adopt(context(), c.AdoptOrders(source=self.name, orders=told))
 
     async def close(self) -> None:

@@ -9,9 +9,9 @@ Stages and who keeps them (docs/migrating.md):
 
 * `planning`, `backfill`, `comparing`, `undoing`: what is at rest. `live/`: dual writing, following the
   source's replication stream, reading new, authority, finish.
-* `mapping.Mapping` turns a row of the source into a `LegacyOrder`; `record.Record` keeps the mapping, the
-  stage, the backfill's cursor, the read share, the authority, positions of followers, and every change with
-  its time.
+* `rows.convert` turns a row of the source into a `LegacyOrder` by the `mapping.Mapping`; `record.Record`
+  keeps the mapping, the stage, the backfill's cursor, the read share, the authority, positions of
+  followers, and every change with its time.
 
 What `Orders` promises of adopted orders, for whoever builds on it:
 

@@ -8,10 +8,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tiffin.migration.mapping import Mapping, Row, RowError
+from tiffin.migration.mapping import Mapping
 from tiffin.migration.orders import LegacyOrders
 from tiffin.migration.pacing import Pace, Tell, patiently, tell_nobody
 from tiffin.migration.record import Migration, Record
+from tiffin.migration.rows import Row, RowError, convert, legacy_id
 from tiffin.migration.sources import ROWS_MAX, Source
 from tiffin.rpc import contracts as c
 
@@ -40,7 +41,7 @@ class Backfill:
         rows: Sequence[Row] = await self._read(migration.cursor)
         while rows:
             await pace.step(len(rows))
-            last = self.mapping.legacy_id(rows[-1])
+            last = legacy_id(self.mapping, rows[-1])
             ahead = asyncio.create_task(self._read(last))
             try:
                 taken, refused = await self._take(rows)
@@ -80,9 +81,9 @@ def convert_all(mapping: Mapping, rows: Sequence[Row]) -> tuple[list[c.LegacyOrd
     reasons: dict[str, str] = {}
     for row in rows:
         try:
-            told.append(mapping.convert(row))
+            told.append(convert(mapping, row))
         except RowError as error:
-            reasons[mapping.legacy_id(row)] = str(error)
+            reasons[legacy_id(mapping, row)] = str(error)
     return told, reasons
 
 

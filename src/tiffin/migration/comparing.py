@@ -18,6 +18,7 @@ from tiffin.migration.mapping import TIMES
 from tiffin.migration.mapping import Mapping as MappingFile
 from tiffin.migration.orders import LegacyOrders
 from tiffin.migration.pacing import Pace, Tell, patiently, tell_nobody
+from tiffin.migration.rows import legacy_id
 from tiffin.migration.sources import ROWS_MAX, Source
 from tiffin.rpc import contracts as c
 
@@ -117,7 +118,7 @@ class Comparison:
         key: str | None = None
         while page := await patiently(lambda key=key: self.source.after(key, ROWS_MAX)):
             found.rows += len(page)
-            key = self.mapping.legacy_id(page[-1])
+            key = legacy_id(self.mapping, page[-1])
             told, reasons = convert_all(self.mapping, page)
             here = await self._here([order.legacy_id for order in told])
             suspects.update(reasons)
@@ -152,7 +153,7 @@ class Comparison:
             if page.legacy_ids:
                 await pace.step(len(page.legacy_ids))
                 rows = await patiently(lambda page=page: self.source.of_keys(page.legacy_ids))
-                extra.update(set(page.legacy_ids).difference(map(self.mapping.legacy_id, rows)))
+                extra.update(set(page.legacy_ids).difference(legacy_id(self.mapping, row) for row in rows))
             cursor = page.next_cursor
             if cursor is None:
                 return extra
@@ -177,18 +178,18 @@ class Comparison:
         while suspects:
             looks = await self._look(sorted(suspects))
             now_s = loop.time()
-            for legacy_id, look in looks.items():
-                difference = look.difference(legacy_id)
-                began_s, there = since.get(legacy_id, (now_s, look.there))
+            for suspect, look in looks.items():
+                difference = look.difference(suspect)
+                began_s, there = since.get(suspect, (now_s, look.there))
                 if difference is None:
-                    suspects.discard(legacy_id)
+                    suspects.discard(suspect)
                 elif look.there != there:
-                    since[legacy_id] = now_s, look.there
+                    since[suspect] = now_s, look.there
                 elif now_s - began_s >= self.lasts_s:
                     lasting.append(difference)
-                    suspects.discard(legacy_id)
+                    suspects.discard(suspect)
                 else:
-                    since[legacy_id] = began_s, there
+                    since[suspect] = began_s, there
             if suspects and now_s >= until_s:
                 found.unsettled += len(suspects)
                 break

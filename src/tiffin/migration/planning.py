@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tiffin.migration.mapping import Mapping, Problem, RowError, problems_with
+from tiffin.migration.mapping import Mapping, Problem, problems_with
 from tiffin.migration.pacing import Tell, tell_nobody
+from tiffin.migration.rows import RowError, convert, legacy_id
 from tiffin.migration.sources import Count, Source
 
 ASSUMED_ROWS_PER_S = 2000
@@ -85,13 +86,13 @@ async def _check_rows(
     while found.checked < total and (rows := await source.after(key)):
         for row in rows:
             try:
-                mapping.convert(row)
+                convert(mapping, row)
             except RowError as error:
                 found.reasons[without_values(str(error))] += 1
                 if len(found.samples) < SAMPLES_MAX:
-                    found.samples.append(BadRow(mapping.legacy_id(row), str(error)))
+                    found.samples.append(BadRow(legacy_id(mapping, row), str(error)))
         found.checked += len(rows)
-        key = mapping.legacy_id(rows[-1])
+        key = legacy_id(mapping, rows[-1])
         tell("rows checked", found.checked, total)
 
 

@@ -5,7 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from tiffin.migration.mapping import LINES, MappingError, RowError, problems_with, read_mapping
+from tiffin.migration.mapping import MappingError, problems_with, read_mapping
+from tiffin.migration.rows import LINES, RowError, convert
 from tiffin.rpc import contracts as c
 
 TEXT = """
@@ -64,7 +65,7 @@ ROW = {
 
 
 def test_a_row_is_an_order() -> None:
-    assert read_mapping(TEXT).convert(ROW) == c.LegacyOrder(
+    assert convert(read_mapping(TEXT), ROW) == c.LegacyOrder(
         legacy_id="7", revision=1767341045678901, customer_id="z-12", restaurant_id="5",
         state="awaiting_acceptance", placed_at="2026-01-02T03:00:00+00:00",
         updated_at="2026-01-02T08:04:05.678901+00:00", subtotal=2500, delivery_fee=350, total=2850,
@@ -80,7 +81,7 @@ def test_a_row_is_an_order() -> None:
 def test_lines_come_out_of_a_table_as_well() -> None:
     text = TEXT.replace('column = "items"', 'table = "order_items"\norder = "order_id"')
     row = {**ROW, LINES: [{"dish": "Sopa", "count": 3, "price": Decimal("1.00")}]}
-    assert read_mapping(text).convert(row).lines == [c.LegacyLine(name="Sopa", quantity=3, unit_price=100)]
+    assert convert(read_mapping(text), row).lines == [c.LegacyLine(name="Sopa", quantity=3, unit_price=100)]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_lines_come_out_of_a_table_as_well() -> None:
 )
 def test_a_row_that_cannot_be_taken_says_why(change: dict[str, object], why: str) -> None:
     with pytest.raises(RowError, match=why):
-        read_mapping(TEXT).convert({**ROW, **change})
+        convert(read_mapping(TEXT), {**ROW, **change})
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from tiffin.migration.live.desk import Desk, Table
 from tiffin.migration.live.follower import Ask, Told
 from tiffin.migration.live.mariadb import MariadbDesk
 from tiffin.migration.live.postgresql import PostgresqlDesk
-from tiffin.migration.mapping import Mapping, RowError
+from tiffin.migration.mapping import Mapping
+from tiffin.migration.rows import RowError, convert, legacy_id
 from tiffin.migration.sources import Source
 from tiffin.rpc import contracts as c
 
@@ -27,9 +28,9 @@ def asking(source: Source, mapping: Mapping) -> Ask:
         there: list[str] = []
         unreadable: list[str] = []
         for row in await source.of_keys(keys):
-            there.append(mapping.legacy_id(row))
+            there.append(legacy_id(mapping, row))
             try:
-                orders.append(mapping.convert(row))
+                orders.append(convert(mapping, row))
             except RowError:
                 unreadable.append(there[-1])
         return Told(orders, sorted(set(keys).difference(there)), unreadable)

@@ -4,7 +4,7 @@ from collections.abc import Mapping as MappingOf
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
-from tiffin.migration.mapping import Row
+from tiffin.migration.rows import Row
 
 ROWS_MAX = 500
 """A read gives no more rows: as many as one call of `Orders.adopt` takes."""
@@ -28,7 +28,7 @@ class Count(NamedTuple):
 
 class Source(Protocol):
     """A place to read the old orders. Keys are text here, whatever their column is; all rows are of the
-    mapping's columns, with `mapping.LINES` where the lines have a table of their own.
+    mapping's columns, with `rows.LINES` where the lines have a table of their own.
 
     All may raise `Unavailable` if the source does not answer.
     """

@@ -10,7 +10,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pymysql
 from pymysql.cursors import DictCursor
 
-from tiffin.migration.mapping import LINES, Mapping, Row
+from tiffin.migration.mapping import Mapping
+from tiffin.migration.rows import LINES, Row
 from tiffin.migration.sources import ROWS_MAX, Count, Load, split_table, with_lines
 from tiffin.primitives.errors import Unavailable
 from tiffin.storage.queries import load_queries

@@ -7,7 +7,8 @@ from typing import Any
 
 import asyncpg
 
-from tiffin.migration.mapping import LINES, Mapping, Row
+from tiffin.migration.mapping import Mapping
+from tiffin.migration.rows import LINES, Row
 from tiffin.migration.sources import ROWS_MAX, Count, Load, split_table, with_lines
 from tiffin.primitives.errors import Unavailable
 from tiffin.storage.node import CONNECTION_LOST
