@@ -31,7 +31,7 @@ from tiffin.events.reader import START, after, read
 from tiffin.events.runner import backlog
 from tiffin.rpc.server import RpcServer
 from tiffin.services.orders.consumers import RestaurantCopy
-from tiffin.services.payments.sandbox import Delays, create_app
+from tiffin.services.payments.sandbox import KEEP_ALIVE_S, Delays, create_app
 from tiffin.sharding.router import Router
 from tiffin.storage.node import Node
 
@@ -293,7 +293,10 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def _serving(app: Any) -> AsyncIterator[str]:
     listener = socket.create_server(("127.0.0.1", 0))
-    server = _Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+    config = uvicorn.Config(
+        app, log_level="warning", timeout_graceful_shutdown=1, timeout_keep_alive=KEEP_ALIVE_S
+    )
+    server = _Server(config)
     task = asyncio.create_task(server.serve([listener]))
     while not server.started:  # uvicorn offers nothing to wait for
         await asyncio.sleep(0)

@@ -11,7 +11,7 @@ import uvicorn
 from tiffin.audit import StatementLine
 from tiffin.cli.config import Config
 from tiffin.primitives.clock import Clock
-from tiffin.services.payments.sandbox.app import create_app
+from tiffin.services.payments.sandbox.app import KEEP_ALIVE_S, create_app
 from tiffin.services.payments.sandbox.book import Book
 
 
@@ -39,8 +39,11 @@ async def sandbox(
     app = await create_app(secret, lambda: clock().timestamp(), journal_of(config))
     listening = socket.create_server(address)
     server = uvicorn.Server(
-        uvicorn.Config(app, log_config=None, log_level="warning", access_log=False, lifespan="on")
-    )
+        uvicorn.Config(
+            app, log_config=None, log_level="warning", access_log=False, lifespan="on",
+            timeout_keep_alive=KEEP_ALIVE_S,
+        )
+    )  # fmt: skip
     server.install_signal_handlers = lambda: None  # type: ignore[method-assign]
     serving = asyncio.create_task(server.serve([listening]), name="sandbox provider")
     try:

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from integration.payments.payments_bench import SECRET, Bench, Inbox
 from manual_clock import ManualClock
-from tiffin.services.payments.sandbox import Delays, create_app
+from tiffin.services.payments.sandbox import KEEP_ALIVE_S, Delays, create_app
 from tiffin.sharding.router import Router
 
 
@@ -32,7 +32,10 @@ class _Server(uvicorn.Server):
 async def serving(app: Starlette) -> AsyncIterator[str]:
     """Serve an application on a port of its own. Gives its URL."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = _Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+    config = uvicorn.Config(
+        app, log_level="warning", timeout_graceful_shutdown=1, timeout_keep_alive=KEEP_ALIVE_S
+    )
+    server = _Server(config)
     task = asyncio.create_task(server.serve([listener]))
     while not server.started:  # uvicorn offers nothing to wait for
         await asyncio.sleep(0)

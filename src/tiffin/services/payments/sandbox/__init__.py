@@ -4,6 +4,6 @@ Owns: its journal, one file. Imports nothing of Tiffin, as any provider. What ha
 scripted by its source (`scripts`). Never moves money.
 """
 
-from tiffin.services.payments.sandbox.app import Delays, create_app
+from tiffin.services.payments.sandbox.app import KEEP_ALIVE_S, Delays, create_app
 
-__all__ = ["Delays", "create_app"]
+__all__ = ["KEEP_ALIVE_S", "Delays", "create_app"]

@@ -24,6 +24,9 @@ from tiffin.services.payments.sandbox.webhooks import Webhooks
 
 STATEMENT_LINES_MAX = 1000
 BODY_BYTES_MAX = 65_536
+KEEP_ALIVE_S = 75
+"""For whoever serves it: longer than clients keep an idle connection (aiohttp: 15 s), or one of them will
+write a charge to a connection that is being closed, and not know what became of it."""
 
 
 @dataclass(frozen=True)
