@@ -109,9 +109,18 @@ async def open_platform(
 async def drop_platform(server: EmbeddedServer, names: Sequence[str]) -> None:
     """Take away databases of this worker, so that a later test may have the names."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    for name in names:
+        await drop(server, f"{name}_{worker}")
+
+
+async def drop(server: EmbeddedServer, database: str) -> None:
+    """Take away a database and the roles that were made for it: another of its name has other passwords."""
     async with _administering(server) as connection:
-        for name in names:
-            await connection.execute(f'DROP DATABASE "{name}_{worker}" WITH (FORCE)')
+        await connection.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+        for row in await connection.fetch(
+            "SELECT rolname FROM pg_roles WHERE starts_with(rolname, $1)", f"{database}_"
+        ):
+            await connection.execute(f'DROP ROLE "{row["rolname"]}"')
 
 
 async def end_moves(nodes: Sequence[Node]) -> None:

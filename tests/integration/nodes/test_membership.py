@@ -10,11 +10,12 @@ import msgspec
 import pytest
 from rich.console import Console
 
+import databases
 from tiffin.cli.config import Config
 from tiffin.cli.membership import add, remove
 from tiffin.cli.node_list import list_nodes
 from tiffin.cli.nodes import enter_nodes, open_nodes
-from tiffin.cli.schemas import ROLES, SCHEMAS
+from tiffin.cli.schemas import SCHEMAS
 from tiffin.cli.secret import read_secret
 from tiffin.sharding import registry
 from tiffin.sharding.moving import mover
@@ -68,16 +69,8 @@ async def place(
     async with open_nodes(config) as nodes:
         place.directory = nodes.all[0]
         yield place
-    await _drop(server, place.made)
-
-
-async def _drop(server: EmbeddedServer, names: list[str]) -> None:
-    connection = await asyncpg.connect(server.url("postgres"))
-    for name in names:
-        await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        for role in ROLES:
-            await connection.execute(f'DROP ROLE IF EXISTS "{role_name(name, role.service)}"')
-    await connection.close()
+    for name in place.made:
+        await databases.drop(server, name)
 
 
 async def test_a_running_process_enters_a_node_that_is_added_and_leaves_one_that_is_removed(place: Place):
@@ -213,7 +206,7 @@ async def test_a_node_that_left_does_not_come_back_by_the_configuration_but_by_b
 async def test_the_list_tells_of_a_node_that_is_away(place: Place):
     name, url = await place.empty()
     await place.add(url)
-    await _drop(place.server, [name])
+    await databases.drop(place.server, name)
     console = Console(width=100, record=True, file=StringIO())
     await list_nodes(place.config, console)
     lines = console.export_text().splitlines()

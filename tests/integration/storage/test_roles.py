@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
+import databases
 from tiffin.cli.schemas import ROLES, SCHEMAS
 from tiffin.events.retention import keep_days
 from tiffin.sharding.partitions import create_partitions
@@ -55,7 +56,7 @@ async def fresh(server: EmbeddedServer, new_id: Callable[[str], str]) -> AsyncIt
     await migrate(node, SCHEMAS)
     yield node
     await node.close()
-    await drop(server, name)
+    await databases.drop(server, name)
 
 
 @pytest.fixture(scope="module")
@@ -70,18 +71,7 @@ async def owned(server: EmbeddedServer) -> AsyncIterator[Node]:
         await create_partitions(node, dimension, [0, 1])
     yield node
     await node.close()
-    await drop(server, "roles")
-
-
-async def drop(server: EmbeddedServer, database: str) -> None:
-    """Take away a database and everybody in it."""
-    connection = await asyncpg.connect(server.url("postgres"))
-    await connection.execute(f'DROP DATABASE "{database}" WITH (FORCE)')
-    for row in await connection.fetch(
-        "SELECT rolname FROM pg_roles WHERE starts_with(rolname, $1)", f"{database}_"
-    ):
-        await connection.execute(f'DROP ROLE "{row["rolname"]}"')
-    await connection.close()
+    await databases.drop(server, "roles")
 
 
 async def enter(owner: Node, service: str) -> asyncpg.Connection:
