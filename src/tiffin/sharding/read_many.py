@@ -2,17 +2,18 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import asyncpg
 
 from tiffin.sharding.order_id import customer_shard, is_valid
-from tiffin.sharding.router import Router
+from tiffin.sharding.router import Router, never
 from tiffin.sharding.slots import Dimension, shard_of
 from tiffin.storage.node import Node
 
 Key = TypeVar("Key")
+Found = TypeVar("Found")
 
 SHARDS_MAX = 8
 """Shards of one statement. `shard IN ($1, .. $8)` opens the partitions of these alone, `shard = ANY($1)` all
@@ -27,11 +28,20 @@ async def read_many(
     router: Router, dimension: Dimension, keys: Sequence[str], ask: Ask
 ) -> dict[str, asyncpg.Record]:
     """Rows by key. A key that is not found is confirmed against the epoch before it is left out."""
-    epoch = router.epoch
-    found = await _ask_nodes(router, dimension, keys, ask)
-    missing = [key for key in keys if key not in found]
-    if missing and await router.changed(epoch):
-        found |= await _ask_nodes(router, dimension, missing, ask)
+    return await find_many(router, keys, lambda some: _ask_nodes(router, dimension, some, ask))
+
+
+async def find_many(
+    router: Router, keys: Sequence[Key], find: Callable[[Sequence[Key]], Awaitable[Mapping[Key, Found]]]
+) -> dict[Key, Found]:
+    """What there is, by key. Keys that nothing is found of are looked for again if shards moved meanwhile."""
+    found: dict[Key, Found] = {}
+
+    async def look() -> bool:
+        found.update(await find([key for key in keys if key not in found] if found else keys))
+        return all(key in found for key in keys)
+
+    await router.until_settled(look, bool)
     return found
 
 
@@ -52,11 +62,9 @@ def batches_of_shards(keys: Iterable[Key], shard: Callable[[Key], int]) -> list[
 async def rows_of_orders(router: Router, query: str, order_ids: Sequence[int]) -> list[asyncpg.Record]:
     """What a statement, which is given shards and ids, finds about orders where their truths are. It is asked
     again if shards moved meanwhile."""
-    epoch = router.epoch
-    rows = await _ask_truths(router, query, order_ids)
-    if order_ids and await router.changed(epoch):
-        rows = await _ask_truths(router, query, order_ids)
-    return rows
+    if not order_ids:
+        return []
+    return await router.until_settled(lambda: _ask_truths(router, query, order_ids), never)
 
 
 async def _ask_truths(router: Router, query: str, order_ids: Sequence[int]) -> list[asyncpg.Record]:

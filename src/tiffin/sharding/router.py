@@ -13,6 +13,8 @@ from tiffin.storage.node import Node
 SWITCHED_WITHIN_S = 5.0
 """A shard that moves to another node is on neither for some milliseconds. For so long that is waited for."""
 LOOK_INTERVAL_S = 0.005
+TRIES_MAX = 20
+"""So often something is done again because shards moved while it was done. During a drain some always do."""
 SEEN_OFF_S = 10.0
 """After a node has left, what is still under way there may take so long."""
 
@@ -26,8 +28,8 @@ class Router:
     """Routes by a topology that may be old.
 
     Two rules make that safe. A write to a node that no longer holds the shard is refused by the database
-    (`is_missing_partition`): `write` reloads and tries once more. A read that finds nothing is believed
-    only if the epoch has not changed meanwhile: `read` sees to that.
+    (`is_missing_partition`), and done again where the shard is now. What finds nothing is believed only if
+    the epoch has not changed meanwhile. `until_settled` keeps both, for whatever asks several nodes, too.
 
     Nodes come and go with the topology, if the router is told how to enter them. Who does something on each
     asks for `nodes` each time, or waits for `other_nodes`.
@@ -137,25 +139,41 @@ class Router:
         self, dimension: Dimension, shard: int, ask: Callable[[Node], Awaitable[Answer]]
     ) -> Answer:
         """Ask the shard's node. An empty answer (falsy) is confirmed against the epoch before it is given."""
-        epoch = self.epoch
-        answer = await ask(self.node(dimension, shard))
-        if not answer and await self.changed(epoch, (dimension, shard)):
-            answer = await ask(self.node(dimension, shard))
-        return answer
+        return await self.until_settled(lambda: ask(self.node(dimension, shard)), bool, (dimension, shard))
 
     async def write(
         self, dimension: Dimension, shard: int, do: Callable[[Node], Awaitable[Answer]]
     ) -> Answer:
         """Write on the shard's node; if it has moved away, on its new one. `Unavailable` if on none yet."""
-        epoch = self.epoch
-        try:
-            return await do(self.node(dimension, shard))
-        except Exception as error:
-            if not is_missing_partition(error):
-                raise
-            if not await self.changed(epoch, (dimension, shard)):
-                raise Unavailable("shard_away", f"{dimension} shard {shard} is between two nodes") from error
-        return await do(self.node(dimension, shard))
+        return await self.until_settled(lambda: do(self.node(dimension, shard)), always, (dimension, shard))
+
+    async def until_settled(
+        self,
+        do: Callable[[], Awaitable[Answer]],
+        is_sure: Callable[[Answer], bool],
+        of: tuple[Dimension, int] | None = None,
+    ) -> Answer:
+        """Do something, and again, until its answer is sure or no shard has moved while it was done.
+
+        It asks for nodes each time, and may be done again after a part of it has been done. What the database
+        refuses because it no longer holds a shard is done again as well. `of`: the one shard it is about.
+        `Unavailable` if shards never rest for so long.
+        """
+        refusal: Exception | None = None
+        for _ in range(TRIES_MAX):
+            epoch = self.epoch
+            try:
+                answer = await do()
+            except Exception as error:
+                if not is_missing_partition(error):
+                    raise
+                refusal = error
+                if not await self.changed(epoch, of):
+                    break
+            else:
+                if is_sure(answer) or not await self.changed(epoch, of):
+                    return answer
+        raise Unavailable("shard_away", f"{of or 'shards'}: moving from node to node") from refusal
 
     async def _take(self, topology: Topology) -> None:
         async with self._taking:
@@ -189,6 +207,16 @@ class Router:
         await asyncio.sleep(SEEN_OFF_S)
         await node.close()
         del self._leaving[node]
+
+
+def always(_: object) -> bool:
+    """For `until_settled`: whatever it answers is sure, unless the database refuses it."""
+    return True
+
+
+def never(_: object) -> bool:
+    """For `until_settled`: what it answers depends on all nodes alike."""
+    return False
 
 
 def _map(nodes: Sequence[Node], topology: Topology) -> dict[tuple[Dimension, int], Node]:

@@ -108,6 +108,29 @@ async def test_who_waited_while_another_learned_of_the_move_is_sent_on_too(depot
     assert await find(shard, "slow")(mover.left)
 
 
+async def test_what_moves_on_while_it_is_sought_where_it_was_said_to_be_is_found_and_written(
+    depots, mover, shard: int
+):
+    async def where_it_no_longer_is(do: Callable[[Node], Awaitable[object]]) -> Callable[[Node], object]:
+        """It leaves the right node just before that is asked, once."""
+        await mover.move(shard, mover.left, mover.right)
+
+        async def go(node: Node) -> object:
+            if node is mover.right and not left_again:
+                left_again.append(True)
+                await mover.move(shard, mover.right, mover.left)
+            return await do(node)
+
+        left_again: list[bool] = []
+        return go
+
+    old = await Router.open(depots)
+    await old.write("customer", shard, put(shard, "nomad"))
+    assert await old.read("customer", shard, await where_it_no_longer_is(find(shard, "nomad")))
+    await old.write("customer", shard, await where_it_no_longer_is(put(shard, "packed")))
+    assert await find(shard, "packed")(mover.left)
+
+
 async def test_a_shard_that_comes_back_is_found_again(depots, mover, shard: int):
     old = await Router.open(depots)
     await old.write("customer", shard, put(shard, "tourist"))

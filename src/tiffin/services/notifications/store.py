@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 import asyncpg
 import msgspec
@@ -13,9 +14,8 @@ from tiffin.rpc import contracts as c
 from tiffin.services.notifications.decision import LATE_KEPT, Preferences
 from tiffin.services.notifications.message import MessageKey, MessageRow, key_of
 from tiffin.sharding.order_id import customer_shard, restaurant_shard
-from tiffin.sharding.partitions import is_missing_partition
 from tiffin.sharding.read_many import batches_of_shards
-from tiffin.sharding.router import Router
+from tiffin.sharding.router import Router, always, never
 from tiffin.sharding.slots import shard_of
 from tiffin.storage.node import Node
 from tiffin.storage.queries import load_queries
@@ -36,23 +36,17 @@ class MessageStore:
 
     async def add(self, rows: Sequence[MessageRow], due_at: datetime) -> set[MessageKey]:
         """Keep those that are new, to be looked at from `due_at` on; returns their keys."""
-        epoch = self._router.epoch
-        try:
-            return await self._add(rows, due_at)
-        except Exception as error:
-            if not is_missing_partition(error) or not await self._router.changed(epoch):
-                raise
-        return await self._add(rows, due_at)
+        new: set[MessageKey] = set()
+        await self._router.until_settled(lambda: self._add(rows, due_at, new), always)
+        return new
 
-    async def _add(self, rows: Sequence[MessageRow], due_at: datetime) -> set[MessageKey]:
+    async def _add(self, rows: Sequence[MessageRow], due_at: datetime, new: set[MessageKey]) -> None:
         by_node: defaultdict[Node, list[MessageRow]] = defaultdict(list)
         for row in sorted({key_of(row): row for row in rows}.values(), key=key_of):  # one order of locking
             by_node[self._router.node("customer", row.shard)].append(row)
-        new: set[MessageKey] = set()
         for node, some in by_node.items():
             columns = list(zip(*some, strict=True))[:NEW_COLUMNS]
-            new |= {MessageKey(*record) for record in await node.fetch(QUERIES["add"], *columns, due_at)}
-        return new
+            new.update(MessageKey(*record) for record in await node.fetch(QUERIES["add"], *columns, due_at))
 
     async def find(self, key: MessageKey) -> MessageRow | None:
         """One message."""
@@ -129,10 +123,7 @@ class MessageStore:
     async def forget_people(self, role: str, person_ids: Iterable[str]) -> None:
         """Nothing about these people stays. Again is the same."""
         for person_id in sorted(set(person_ids)):
-            epoch = self._router.epoch
-            await self._forget(role, person_id)
-            if await self._router.changed(epoch):
-                await self._forget(role, person_id)
+            await self._router.until_settled(partial(self._forget, role, person_id), never)
 
     async def _forget(self, role: str, person_id: str) -> None:
         shard = shard_of(person_id)

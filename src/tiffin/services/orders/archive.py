@@ -15,6 +15,7 @@ from tiffin.rpc.contracts import OrderEvent
 from tiffin.services.orders.order import OrderRow
 from tiffin.services.orders.states import TERMINAL
 from tiffin.sharding.order_id import customer_shard
+from tiffin.sharding.read_many import find_many
 from tiffin.sharding.router import Router
 from tiffin.sharding.slots import Dimension, shard_of
 from tiffin.storage.node import Connection, Node
@@ -102,11 +103,7 @@ class ArchivePages:
 
     async def _truths(self, order_ids: Sequence[int]) -> list[OrderRow]:
         """In the order that was asked for. What is not there is left out, and the audit tells of it."""
-        epoch = self._router.epoch
-        found = await self._read(order_ids)
-        missing = [of for of in order_ids if of not in found]
-        if missing and await self._router.changed(epoch):
-            found |= await self._read(missing)
+        found = await find_many(self._router, order_ids, self._read)
         if lost := [of for of in order_ids if of not in found]:
             _log.error("archived_orders_not_found", orders=lost)
         return [found[of] for of in order_ids if of in found]

@@ -17,8 +17,8 @@ from tiffin.services.orders.erasure import Erasure
 from tiffin.services.orders.order import OrderRow
 from tiffin.services.orders.states import LEGACY_EVENTS
 from tiffin.sharding.order_id import customer_shard, restaurant_shard
-from tiffin.sharding.partitions import is_missing_partition
-from tiffin.sharding.router import Router
+from tiffin.sharding.read_many import find_many
+from tiffin.sharding.router import Router, always, never
 from tiffin.storage.node import Node
 
 _LEGACY = frozenset(f"order.{event}" for event in LEGACY_EVENTS)
@@ -48,51 +48,40 @@ class RestaurantCopy:
         # These may have been disowned since.
         adopted = {int(event.key) for event in events if event.type in _LEGACY}
         disowned = {int(event.key) for event in events if event.type == "order.disowned"}
-        epoch = self._router.epoch
-        rows = await self._read(changed)
-        missing = set(changed).difference(row.id for row in rows)
-        if missing and await self._router.changed(epoch):
-            found = await self._read(sorted(missing))
-            rows += found
-            missing.difference_update(row.id for row in found)
+        found = await find_many(self._router, changed, self._read)
+        missing = set(changed).difference(found)
         # What is archived is as it was when it ended: so is its copy, wherever that is. Nothing adopted is.
         unexplained = missing - adopted
         unexplained -= await self._archived(unexplained)
         if unexplained:
             _log.error("orders_not_found", orders=sorted(unexplained))
         await self._remove(disowned & missing)
-        epoch = self._router.epoch
-        try:
-            await self._write(rows)
-        except Exception as error:
-            if not is_missing_partition(error) or not await self._router.changed(epoch):
-                raise
-            await self._write(rows)
+        await self._router.until_settled(lambda: self._write(found.values()), always)
 
     async def _remove(self, order_ids: Collection[int]) -> None:
-        """Take copies away; once more if their shards have moved meanwhile."""
-        epoch, is_done = self._router.epoch, not order_ids
-        while not is_done:
-            by_node: defaultdict[Node, list[tuple[int, int]]] = defaultdict(list)
-            for order_id in sorted(order_ids):
-                shard = restaurant_shard(order_id)
-                by_node[self._router.node("restaurant", shard)].append((shard, order_id))
-            for node, places in by_node.items():
-                async with node.connection() as connection:
-                    await statements.remove_copies(connection, places)
-            is_done = not await self._router.changed(epoch)
-            epoch = self._router.epoch
+        """Take copies away, wherever they are."""
+        if order_ids:
+            await self._router.until_settled(lambda: self._remove_here(order_ids), never)
 
-    async def _read(self, order_ids: Sequence[int]) -> list[OrderRow]:
+    async def _remove_here(self, order_ids: Collection[int]) -> None:
+        by_node: defaultdict[Node, list[tuple[int, int]]] = defaultdict(list)
+        for order_id in sorted(order_ids):
+            shard = restaurant_shard(order_id)
+            by_node[self._router.node("restaurant", shard)].append((shard, order_id))
+        for node, places in by_node.items():
+            async with node.connection() as connection:
+                await statements.remove_copies(connection, places)
+
+    async def _read(self, order_ids: Sequence[int]) -> dict[int, OrderRow]:
         by_node: dict[Node, list[tuple[int, int]]] = {}
         for order_id in order_ids:
             shard = customer_shard(order_id)
             by_node.setdefault(self._router.node("customer", shard), []).append((shard, order_id))
-        rows: list[OrderRow] = []
+        found: dict[int, OrderRow] = {}
         for node, places in by_node.items():
             async with node.connection() as connection:
-                rows += [row for row in await statements.read(connection, places) if row is not None]
-        return rows
+                found |= {row.id: row for row in await statements.read(connection, places) if row is not None}
+        return found
 
     async def _archived(self, order_ids: Iterable[int]) -> set[int]:
         found: set[int] = set()
@@ -103,7 +92,7 @@ class RestaurantCopy:
             found |= {order_id} if row is not None else set()
         return found
 
-    async def _write(self, rows: Sequence[OrderRow]) -> None:
+    async def _write(self, rows: Iterable[OrderRow]) -> None:
         by_node: dict[Node, list[OrderRow]] = {}
         for row in sorted(rows, key=lambda row: (restaurant_shard(row.id), row.id)):
             shard = restaurant_shard(row.id)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from tiffin.services.orders import legacy_statements as statements
 from tiffin.services.orders.legacy import Adoption
 from tiffin.services.orders.legacy_statements import QUERIES, Claim
+from tiffin.sharding.read_many import find_many
 from tiffin.sharding.router import Router
 from tiffin.sharding.slots import Dimension
 from tiffin.storage.group_commit import GroupCommit
@@ -62,12 +63,11 @@ class LegacyStore:
 
     async def claimed(self, source: str, legacy_ids: Sequence[str]) -> dict[str, int]:
         """The orders of those old ids that have one. What has none is confirmed against the epoch."""
-        epoch = self._router.epoch
-        found = await self._claimed([Claim(source, legacy_id) for legacy_id in legacy_ids])
-        missing = [Claim(source, legacy_id) for legacy_id in legacy_ids if legacy_id not in found]
-        if missing and await self._router.changed(epoch):
-            found |= await self._claimed(missing)
-        return found
+        return await find_many(
+            self._router,
+            legacy_ids,
+            lambda some: self._claimed([Claim(source, legacy_id) for legacy_id in some]),
+        )
 
     async def reclaim(self, claim: Claim) -> None:
         """Give an old id another order than it has."""

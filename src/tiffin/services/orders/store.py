@@ -18,6 +18,7 @@ from tiffin.services.orders.statements import QUERIES
 from tiffin.services.orders.states import TERMINAL
 from tiffin.services.orders.transition import Moved
 from tiffin.sharding.order_id import customer_shard
+from tiffin.sharding.read_many import find_many
 from tiffin.sharding.router import Router
 from tiffin.sharding.slots import Dimension, shard_of
 from tiffin.storage.group_commit import LANES, GroupCommit, Key
@@ -73,12 +74,7 @@ class OrderStore:
 
     async def get_many(self, order_ids: Sequence[int]) -> list[OrderRow]:
         """Those orders that there are, from the truth. What is missing is confirmed against the epoch."""
-        epoch = self._router.epoch
-        rows = await self._read_many(order_ids)
-        missing = set(order_ids).difference(row.id for row in rows)
-        if missing and await self._router.changed(epoch):
-            rows += await self._read_many(sorted(missing))
-        return rows
+        return list((await find_many(self._router, order_ids, self._read_many)).values())
 
     async def by_key(self, customer_id: str, idempotency_key: str) -> OrderRow | None:
         """The order that a customer has placed under a key."""
@@ -130,19 +126,18 @@ class OrderStore:
         await self.legacy.close()
         await self._wakers.close()
 
-    async def _read_many(self, order_ids: Sequence[int]) -> list[OrderRow]:
+    async def _read_many(self, order_ids: Sequence[int]) -> dict[int, OrderRow]:
         by_node: defaultdict[Node, list[Key]] = defaultdict(list)
         for order_id in order_ids:
             shard = customer_shard(order_id)
             by_node[self._router.node("customer", shard)].append((shard, order_id))
-        rows: list[OrderRow] = []
+        found: dict[int, OrderRow] = {}
         for node, places in by_node.items():
             async with node.connection() as connection:
-                hot = [row for row in await statements.read(connection, places) if row is not None]
-                found = {row.id for row in hot}
-                rows += hot
-                rows += await archive.get_many(connection, [at for at in places if at[1] not in found])
-        return rows
+                found |= {row.id: row for row in await statements.read(connection, places) if row is not None}
+                others = [place for place in places if place[1] not in found]
+                found |= {row.id: row for row in await archive.get_many(connection, others)}
+        return found
 
     def _groups(
         self,

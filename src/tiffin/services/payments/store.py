@@ -156,10 +156,9 @@ class PaymentStore:
 
     async def _many(self, query: str, keys: Sequence[Key], shard: Callable[[Key], int]) -> list[Payment]:
         """What is not found is believed only if no shard has moved meanwhile."""
-        epoch = self._router.epoch
-        rows = await self._read_many(query, keys, shard)
-        if len(rows) < len(keys) and await self._router.changed(epoch):
-            rows = await self._read_many(query, keys, shard)
+        rows = await self._router.until_settled(
+            lambda: self._read_many(query, keys, shard), lambda rows: len(rows) >= len(keys)
+        )
         return [payment_of(row) for row in rows]
 
     async def _read_many(

@@ -10,7 +10,7 @@ import structlog
 from tiffin.primitives.errors import Unavailable
 from tiffin.rpc import contracts as c
 from tiffin.services.restaurants.finding import Index, Page, Query, make_entry
-from tiffin.sharding.router import Router
+from tiffin.sharding.router import Router, never
 from tiffin.sharding.slots import shard_of
 from tiffin.storage.node import Node
 from tiffin.storage.queries import load_queries
@@ -102,14 +102,15 @@ class Directory:
 
     async def _differences(self) -> set[str]:
         """Ids whose live version is not what the index has."""
-        while True:
-            epoch, stored = self._router.epoch, dict[str, int]()
-            for node in self._router.nodes:
-                await self._read_versions(node, stored)
-            if not await self._router.changed(epoch):
-                break
+        stored = await self._router.until_settled(self._versions, never)
         known = self._index.versions()
         return {id_ for id_, version in stored.items() if known.get(id_) != version} | (known.keys() - stored)
+
+    async def _versions(self) -> dict[str, int]:
+        stored: dict[str, int] = {}
+        for node in self._router.nodes:
+            await self._read_versions(node, stored)
+        return stored
 
     async def _read_versions(self, node: Node, stored: dict[str, int]) -> None:
         shards, after = self._router.shards_on("restaurant", node), ""

@@ -21,8 +21,7 @@ from tiffin.services.restaurants.stock import (
     shard_of_command,
 )
 from tiffin.sharding.order_id import restaurant_shard
-from tiffin.sharding.partitions import is_missing_partition
-from tiffin.sharding.read_many import SHARDS_MAX, batches_of_shards
+from tiffin.sharding.read_many import SHARDS_MAX, batches_of_shards, find_many
 from tiffin.sharding.router import Router
 from tiffin.sharding.slots import shard_of
 from tiffin.storage.group_commit import GroupCommit, Key
@@ -53,45 +52,37 @@ class StockStore:
     async def carry_out(self, command: Command, within_s: float) -> Result:
         """One command, in a transaction with whatever else is waiting. Again is the same."""
 
-        async def do(node: Node) -> Result:
-            return await self._groups[node].submit(command, within_s)
+        shard = shard_of_command(command)
 
-        shard, epoch = shard_of_command(command), self._router.epoch
-        result = await self._router.write("restaurant", shard, do)
-        if _found_nothing(result) and await self._router.changed(epoch):
-            result = await self._router.write("restaurant", shard, do)
-        return result
+        async def do() -> Result:
+            return await self._groups[self._router.node("restaurant", shard)].submit(command, within_s)
+
+        return await self._router.until_settled(do, _has_found, ("restaurant", shard))
 
     async def carry_out_all(self, commands: Sequence[Command]) -> list[Result]:
         """Many commands, at most one an order, a transaction a node. Again is the same."""
         results: dict[int, Result] = {}
         waiting = list(commands)
-        while waiting:
-            epoch = self._router.epoch
-            try:
-                results |= await self._on_each_node(waiting)
-                waiting = [command for command in waiting if _found_nothing(results[command.order_id])]
-                if not waiting or not await self._router.changed(epoch):
-                    break
-            except asyncpg.CheckViolationError as error:
-                if not is_missing_partition(error) or not await self._router.changed(epoch):
-                    raise
+
+        async def do() -> bool:
+            results.update(await self._on_each_node(waiting))
+            waiting[:] = [command for command in waiting if not _has_found(results[command.order_id])]
+            return not waiting
+
+        if waiting:
+            await self._router.until_settled(do, bool)
         return [results[command.order_id] for command in commands]
 
     async def held_orders(self, order_ids: Sequence[int]) -> set[int]:
         """Which of these orders hold portions that are not settled yet. One statement a node."""
-        epoch = self._router.epoch
-        held = await self._ask_held(order_ids)
-        if len(held) < len(order_ids) and await self._router.changed(epoch):
-            held |= await self._ask_held([order_id for order_id in order_ids if order_id not in held])
-        return held
+        return set(await find_many(self._router, order_ids, self._ask_held))
 
     async def receive(self, item: Item, quantity: int, key: str) -> Received:
         """Add portions, or take some off; once, however often it is said under this key."""
-        shard, epoch = shard_of(item.restaurant_id), self._router.epoch
+        shard = shard_of(item.restaurant_id)
 
-        async def do(node: Node) -> Received:
-            async with node.transaction() as connection:
+        async def do() -> Received:
+            async with self._router.node("restaurant", shard).transaction() as connection:
                 await connection.execute(_QUERIES["lock_stock"], _LOCK, [shard])
                 now = self._clock()
                 book = Book(now, await _read_levels(connection, {item}, now))
@@ -107,10 +98,10 @@ class StockStore:
                 )
                 return Received("done", book.levels[item])
 
-        received = await self._router.write("restaurant", shard, do)
-        if received.outcome == "impossible" and await self._router.changed(epoch):
-            received = await self._router.write("restaurant", shard, do)
-        return received
+        def is_sure(received: Received) -> bool:
+            return received.outcome != "impossible"
+
+        return await self._router.until_settled(do, is_sure, ("restaurant", shard))
 
     async def levels(self, restaurant_id: str, item_ids: Sequence[str]) -> dict[str, Level]:
         """Portions of a restaurant's dishes; dishes that never had any are left out."""
@@ -162,7 +153,7 @@ class StockStore:
             results = await self._run(connection, commands)
         return {command.order_id: result for command, result in zip(commands, results, strict=True)}
 
-    async def _ask_held(self, order_ids: Sequence[int]) -> set[int]:
+    async def _ask_held(self, order_ids: Sequence[int]) -> dict[int, bool]:
         by_node: defaultdict[Node, list[int]] = defaultdict(list)
         for order_id in order_ids:
             by_node[self._router.node("restaurant", restaurant_shard(order_id))].append(order_id)
@@ -172,16 +163,16 @@ class StockStore:
                 for node, ids in by_node.items()
             )
         )
-        return {row["order_id"] for rows in answers for row in rows}
+        return {row["order_id"]: True for rows in answers for row in rows}
 
 
 def _order(command: Command) -> Key:
     return shard_of_command(command), command.order_id
 
 
-def _found_nothing(result: Result) -> bool:
-    """Whether the answer may be that of a node which no longer holds the shard."""
-    return result.verdict in (Verdict.NOTHING_HELD, Verdict.SHORT)
+def _has_found(result: Result) -> bool:
+    """Or else the answer may be that of a node which no longer holds the shard."""
+    return result.verdict not in (Verdict.NOTHING_HELD, Verdict.SHORT)
 
 
 async def _again(_: Connection, commands: Sequence[Command]) -> list[Result | None]:

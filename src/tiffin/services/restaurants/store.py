@@ -10,7 +10,7 @@ import msgspec
 from tiffin.rpc import contracts as c
 from tiffin.services.restaurants.menu import Card, PriceList, make_price_list
 from tiffin.sharding.read_many import read_many
-from tiffin.sharding.router import Router
+from tiffin.sharding.router import Router, never
 from tiffin.sharding.slots import shard_of
 from tiffin.storage.node import Node
 from tiffin.storage.queries import load_queries
@@ -80,10 +80,7 @@ class RestaurantStore:
 
     async def page(self, after: str, limit: int, whatever_status: bool) -> list[c.Restaurant]:
         """Restaurants by id, from all nodes, at most `limit`: those that are live, or all."""
-        epoch = self._router.epoch
-        rows = await self._page_rows(after, limit, whatever_status)
-        if await self._router.changed(epoch):
-            rows = await self._page_rows(after, limit, whatever_status)
+        rows = await self._router.until_settled(lambda: self._page_rows(after, limit, whatever_status), never)
         return [_decode_restaurant(text) for _, text in sorted(rows.items())[:limit]]
 
     async def _page_rows(self, after: str, limit: int, whatever_status: bool) -> dict[str, str]:

@@ -9,9 +9,8 @@ import asyncpg
 from tiffin.services.webhooks.delivery import DeliveryRow
 from tiffin.services.webhooks.endpoint import owner_of
 from tiffin.services.webhooks.store import QUERIES
-from tiffin.sharding.partitions import is_missing_partition
 from tiffin.sharding.read_many import batches_of_shards
-from tiffin.sharding.router import Router
+from tiffin.sharding.router import Router, always
 from tiffin.sharding.slots import shard_of
 from tiffin.storage.node import Node
 
@@ -29,13 +28,7 @@ class DeliveryStore:
 
     async def add(self, rows: Sequence[DeliveryRow], now: datetime) -> None:
         """Keep those that are new, to be sent from now on."""
-        epoch = self._router.epoch
-        try:
-            await self._add(rows, now)
-        except Exception as error:
-            if not is_missing_partition(error) or not await self._router.changed(epoch):
-                raise
-            await self._add(rows, now)
+        await self._router.until_settled(lambda: self._add(rows, now), always)
 
     async def _add(self, rows: Sequence[DeliveryRow], now: datetime) -> None:
         by_node: defaultdict[Node, list[DeliveryRow]] = defaultdict(list)

@@ -12,8 +12,7 @@ from tiffin.primitives.money import Money
 from tiffin.services.payments.ledger import accounts
 from tiffin.services.payments.ledger.dues import Due
 from tiffin.services.payments.ledger.entry import Entry, Posting
-from tiffin.sharding.partitions import is_missing_partition
-from tiffin.sharding.router import Router
+from tiffin.sharding.router import Router, always, never
 from tiffin.sharding.slots import Dimension, shard_of
 from tiffin.storage.node import Node
 from tiffin.storage.queries import load_queries
@@ -111,14 +110,15 @@ class LedgerStore:
 
     async def _everywhere(self, account: str) -> list[asyncpg.Record]:
         """From every shard. Read anew if the topology has changed meanwhile: none is to count twice."""
-        while True:
-            epoch = self._router.epoch
+
+        async def ask() -> list[asyncpg.Record]:
             rows: list[asyncpg.Record] = []
             for node in self._router.nodes:
                 shards = self._router.shards_on("customer", node)
                 rows += await node.fetch(QUERIES["balance"], shards, account)
-            if not await self._router.changed(epoch):
-                return rows
+            return rows
+
+        return await self._router.until_settled(ask, never)
 
     async def _on_nodes(
         self,
@@ -129,13 +129,7 @@ class LedgerStore:
         """Each node's rows, in their order. If a shard has moved, all once more: they are idempotent."""
         if not rows:
             return
-        epoch = self._router.epoch
-        try:
-            await self._by_node(dimension, rows, run)
-        except Exception as error:
-            if not is_missing_partition(error) or not await self._router.changed(epoch):
-                raise
-            await self._by_node(dimension, rows, run)
+        await self._router.until_settled(lambda: self._by_node(dimension, rows, run), always)
 
     async def _by_node(
         self,
