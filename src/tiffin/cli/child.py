@@ -7,6 +7,7 @@ of a second and shares what it has not changed, where a fresh interpreter takes 
 import asyncio
 import multiprocessing
 import os
+import runpy
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,6 @@ from time import monotonic
 
 import structlog
 
-from tiffin.cli.app import main
 from tiffin.cli.clock import utc_now
 
 PAUSE_S = 0.1
@@ -149,4 +149,4 @@ def _serve(command: list[str], environment: dict[str, str], said: Connection) ->
     said.close()
     os.environ.update(environment)
     sys.argv = ["tiffin", *command]
-    main()
+    runpy.run_module("tiffin", run_name="__main__")
