@@ -15,6 +15,7 @@ import pytest
 import databases
 from debian_package import Missing, is_ci
 from manual_clock import ManualClock
+from mariadb_server import MariadbServer
 from rabbitmq_broker import Broker
 from tiffin.sharding.router import Router
 from tiffin.sharding.topology import read_topology
@@ -91,6 +92,17 @@ def broker() -> Iterator[Broker]:
         (pytest.fail if is_ci() else pytest.skip)(str(missing))
     yield broker
     broker.remove()
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariadbServer]:
+    """A MariaDB of this worker's own."""
+    try:
+        server = MariadbServer(Path(os.environ[databases.DIRECTORY]) / f"mariadb-{uuid4().hex[:6]}")
+    except Missing as missing:
+        (pytest.fail if is_ci() else pytest.skip)(str(missing))
+    yield server
+    server.stop()
 
 
 @pytest.fixture

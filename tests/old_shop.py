@@ -1,7 +1,6 @@
 """A monolith's orders table, on PostgreSQL or on MariaDB, with as many rows as wanted; and its mapping."""
 
 import asyncio
-from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
@@ -148,8 +147,3 @@ class MariadbShop:
     def _execute(self, statement: str) -> None:
         with self._connection.cursor() as cursor:
             cursor.execute(statement)
-
-
-def open_mariadb(directory: Path) -> MariadbServer:
-    """A server for one run of tests."""
-    return MariadbServer(directory / f"mariadb-{uuid4().hex[:6]}")

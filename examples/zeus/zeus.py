@@ -12,7 +12,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, LifoQueue
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import psycopg
 import pymysql
@@ -35,7 +35,7 @@ def connect():
         return psycopg.connect(os.environ["ZEUS_DATABASE"])
     return pymysql.connect(
         host=DATABASE.hostname, port=DATABASE.port or 3306, user=DATABASE.username,
-        password=DATABASE.password or "", database=DATABASE.path[1:], charset="utf8mb4",
+        password=unquote(DATABASE.password or ""), database=DATABASE.path[1:], charset="utf8mb4",
         init_command="SET time_zone = '+00:00'",
     )  # fmt: skip
 

@@ -1,17 +1,13 @@
 """A platform on one node of its own, with its copies kept up; and old shops beside it."""
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import pytest
 
 import databases
-from debian_package import Missing, is_ci
-from mariadb_server import MariadbServer
-from old_shop import MariadbShop, OldShop, PostgresqlShop, mapping_of, open_mariadb
+from old_shop import MariadbShop, OldShop, PostgresqlShop, mapping_of
 from old_side import Side, now
 from tiffin.events.consumer import Consumer
 from tiffin.events.runner import ConsumerRunner
@@ -34,17 +30,6 @@ async def new_place(server: EmbeddedServer) -> AsyncIterator[Node]:
     runner.cancel()
     await asyncio.gather(runner, return_exceptions=True)
     await node.close()
-
-
-@pytest.fixture(scope="session")
-def mariadb() -> Iterator[MariadbServer]:
-    """A MariaDB of this worker's own."""
-    try:
-        server = open_mariadb(Path(os.environ[databases.DIRECTORY]))
-    except Missing as missing:
-        (pytest.fail if is_ci() else pytest.skip)(str(missing))
-    yield server
-    server.stop()
 
 
 @pytest.fixture(params=["postgresql", "mariadb"])

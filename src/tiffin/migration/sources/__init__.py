@@ -53,6 +53,10 @@ class Source(Protocol):
         """Those of these rows that there are. What can be no key is none."""
         ...
 
+    async def existing(self, keys: Sequence[str]) -> set[str]:
+        """Those of these keys that have a row."""
+        ...
+
     async def load(self) -> Load:
         """How busy the source is now."""
         ...

@@ -1,7 +1,7 @@
 """A MariaDB or MySQL database with the old orders. The driver is synchronous, and is asked in a thread."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
@@ -64,16 +64,26 @@ class MariadbSource:
 
     async def of_keys(self, keys: Sequence[str]) -> Sequence[Row]:
         """As `Source` says."""
+        return await self._of_keys(keys, self._wanted(), self._rows)
+
+    async def existing(self, keys: Sequence[str]) -> set[str]:
+        """As `Source` says."""
+        key = self._mapping.source.key
+        return {str(row[key]) for row in await self._of_keys(keys, _quoted(key), self._fetch)}
+
+    async def _of_keys(
+        self, keys: Sequence[str], columns: str,
+        fetch: Callable[[str, Sequence[Any]], Awaitable[Sequence[Row]]],
+    ) -> Sequence[Row]:  # fmt: skip
         values = await self._keys(keys)
         if not values:
             return []
         query = (
-            f"SELECT {self._wanted()} FROM {self._table()}"  # noqa: S608 - quoted
+            f"SELECT {columns} FROM {self._table()}"  # noqa: S608 - quoted
             f" WHERE {_quoted(self._mapping.source.key)} IN %s"
         )
         wanted = set(keys)  # a collation may find more than was asked for
-        rows = await self._rows(query, (values,))
-        return [row for row in rows if str(row[self._mapping.source.key]) in wanted]
+        return [row for row in await fetch(query, (values,)) if str(row[self._mapping.source.key]) in wanted]
 
     async def load(self) -> Load:
         """As `Source` says. It does not know its replicas' lag."""

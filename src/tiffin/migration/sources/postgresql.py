@@ -1,7 +1,7 @@
 """A PostgreSQL database with the old orders."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -61,18 +61,29 @@ class PostgresqlSource:
 
     async def of_keys(self, keys: Sequence[str]) -> Sequence[Row]:
         """As `Source` says."""
+        return await self._of_keys(keys, self._wanted(), self._rows)
+
+    async def existing(self, keys: Sequence[str]) -> set[str]:
+        """As `Source` says."""
+        key = self._mapping.source.key
+        return {str(row[key]) for row in await self._of_keys(keys, _quoted(key), self._fetch)}
+
+    async def _of_keys(
+        self, keys: Sequence[str], columns: str, fetch: Callable[..., Awaitable[Sequence[Row]]]
+    ) -> Sequence[Row]:
         type_ = await self._type_of_key()
         query = (
-            f"SELECT {self._wanted()} FROM {self._table()}"  # noqa: S608 - quoted
+            f"SELECT {columns} FROM {self._table()}"  # noqa: S608 - quoted
             f" WHERE {_quoted(self._mapping.source.key)} = ANY(CAST($1::text[] AS {type_}[]))"
         )
         try:
-            return await self._rows(query, list(keys))
+            return await fetch(query, list(keys))
         except asyncpg.DataError:  # one of them can be no key of this type
             if len(keys) == 1:
                 return []
             middle = len(keys) // 2
-            return [*await self.of_keys(keys[:middle]), *await self.of_keys(keys[middle:])]
+            halves = keys[:middle], keys[middle:]
+            return [row for half in halves for row in await self._of_keys(half, columns, fetch)]
 
     async def load(self) -> Load:
         """As `Source` says."""
@@ -85,6 +96,10 @@ class PostgresqlSource:
         """Let go of it."""
         if self._pool is not None:
             await self._pool.close()
+
+    async def _fetch(self, query: str, *arguments: Any) -> Sequence[Row]:
+        async with self._connection() as connection:
+            return await connection.fetch(query, *arguments)
 
     async def _rows(self, query: str, *arguments: Any) -> Sequence[Row]:
         async with self._connection() as connection:
