@@ -42,13 +42,13 @@ class Death:
     def __init__(self, number: int, places: Sequence[str]) -> None:
         random = Random(number)
         self._calls_left = random.randint(1, CALLS_MAX) if number >= 0 else sys.maxsize
-        self._place = random.choice(places)
+        self.place = random.choice(places)
 
     def called(self) -> None:
         self._calls_left -= 1
 
     def at(self, place: str) -> None:
-        if self._calls_left <= 0 and place == self._place:
+        if self._calls_left <= 0 and place == self.place:
             os.kill(os.getpid(), signal.SIGKILL)
 
 

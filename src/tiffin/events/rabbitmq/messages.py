@@ -30,7 +30,7 @@ _JSON = "application/json"
 _BATCH_JSON = "application/cloudevents-batch+json"
 _SOURCE = "/tiffin/"
 _PREFIX = "cloudEvents:"
-_NODE, _PREVIOUS, _LATE = _PREFIX + "node", _PREFIX + "previous", _PREFIX + "late"
+_NODE, _PREVIOUS = _PREFIX + "node", _PREFIX + "previous"
 
 
 class CloudEvent(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -78,8 +78,6 @@ class Arrival(NamedTuple):
     previous: Place
     chain: str
     """Of what `previous` speaks: a type, or everything (`""`)."""
-    late: bool
-    """Published again because no queue took it: later ones may have come before it."""
 
 
 _WRONG = (KeyError, TypeError, AttributeError, IndexError, ValueError, struct.error, msgspec.MsgspecError)
@@ -92,7 +90,7 @@ def place_of(event: Event | Cursor) -> Place:
     return Place(event.xid, event.position)
 
 
-def single(node: str, event: Event, previous: Place, mandatory: bool, late: bool) -> Message:
+def single(node: str, event: Event, previous: Place, mandatory: bool) -> Message:
     """The message with this event alone."""
     id_ = _id(event)
     headers = [
@@ -105,8 +103,6 @@ def single(node: str, event: Event, previous: Place, mandatory: bool, late: bool
         ("cloudEvents:place", f"{event.xid}.{event.position}"), ("cloudEvents:day", str(event.day)),
         (_PREVIOUS, str(previous)),
     ]  # fmt: skip
-    if late:
-        headers.append((_LATE, "true"))
     return Message(EVENTS, event.type, id_, _JSON, headers, event.data.encode(), mandatory)
 
 
@@ -133,9 +129,9 @@ def arrival(content: Content) -> Arrival:
             events = [_of_batch(event) for event in _batch_decoder.decode(content.body)]
             if not events:
                 raise ValueError("an empty batch")
-            return Arrival(headers[_NODE], events, previous, "", False)
+            return Arrival(headers[_NODE], events, previous, "")
         event = _of_headers(headers, content.body)
-        return Arrival(headers[_NODE], (event,), previous, event.type, _LATE in headers)
+        return Arrival(headers[_NODE], (event,), previous, event.type)
     except _WRONG as error:
         raise ValueError(f"no message of the relay: {error!r}") from error
 

@@ -69,7 +69,14 @@ async def cut_queue(connection: Connection, consumer: Consumer) -> None:
 
 
 async def delete_queue(connection: Connection, consumer: Consumer) -> None:
-    """No queue of the consumer any more, and nothing in its place."""
+    """No queue of the consumer any more, and nothing in its place.
+
+    It is unbound first. Whoever publishes to a quorum queue that is being deleted waits for it, and then is
+    refused or loses the channel (541), and all that was on its way is published again.
+    """
+    for exchange, key in keys_of(consumer):
+        unbind = commands.Queue.Unbind(queue=queue_of(consumer.name), exchange=exchange, routing_key=key)
+        await connection.ask(unbind, commands.Queue.UnbindOk)
     await _delete(connection, queue_of(consumer.name))
 
 

@@ -63,8 +63,6 @@ class Relay(ConsumerRunner):
         self._publisher: Publisher | None = None
         self._sent = self._begun_at = Place(0, 0)
         """Everything up to there has been confirmed; from there on this process has led."""
-        self._untaken: set[Place] = set()
-        """Events that no queue took the last time."""
         self._last: dict[str, Place] = {}
         """Of each type: its last event before those to come."""
         self._batches_taken = False
@@ -93,7 +91,6 @@ class Relay(ConsumerRunner):
         cursor = await super()._cursor(connection)
         self._sent = self._begun_at = place_of(cursor)
         self._last.clear()
-        self._untaken.clear()
         return cursor
 
     async def _relay(self, events: Sequence[Event]) -> None:
@@ -119,9 +116,8 @@ class Relay(ConsumerRunner):
             previous = place_of(chunk[-1])
             outgoing.append(batch)
             for event in chunk:
-                late = place_of(event) in self._untaken
                 before = last.get(event.type, self._begun_at)
-                single = messages.single(self._name, event, before, mandatory, late)
+                single = messages.single(self._name, event, before, mandatory)
                 last[event.type] = place_of(event)
                 outgoing.append(single)
                 sendings.append(_Sending(event, single.id, batch.id))
@@ -132,9 +128,8 @@ class Relay(ConsumerRunner):
         """Remember how far everything has been taken. `Unavailable` if that is not all the way."""
         self._batches_taken = sendings[-1].batch not in outcome.returned
         untaken = [sending.event for sending in sendings if not _taken(sending, mandatory, outcome)]
-        self._untaken = {place_of(event) for event in untaken}
         for sending in sendings:
-            if place_of(sending.event) in self._untaken:
+            if untaken and sending.event is untaken[0]:
                 break
             self._sent = self._last[sending.event.type] = place_of(sending.event)
         _unrouted.labels(self._name).set(len(untaken))

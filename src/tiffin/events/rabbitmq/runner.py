@@ -146,6 +146,8 @@ class Seat(ConsumerRunner):
         if self.caught_up and self._binding is None:
             self._binding = self._inflow.binding
         binding = self._binding
+        if self.listening and (before := await self._skipped(connection, cursor)) is not None:
+            return await self._go_back(connection, cursor, before)
         batch = await read_of_types(connection, cursor, self._consumer.types, self._consumer.batch_max)
         if batch.oldest_at is not None:
             self._waiting.found()
@@ -158,7 +160,9 @@ class Seat(ConsumerRunner):
             self._floor = cursor
             self._last.clear()
             self.listening = True
-        elif batch.oldest_at is None:
+            return cursor
+        self.listening = False  # the log is further: what is kept is dropped by place when its end is reached
+        if batch.oldest_at is None:
             await self._measure(connection, cursor)
             await self._waiting.wait()
         elif self.caught_up:
@@ -194,7 +198,7 @@ class Seat(ConsumerRunner):
                 break
             self._kept.popleft()
             tags.append(tag)
-            new = [event for event in arrival.events if arrival.late or place_of(event) > done[:2]]
+            new = [event for event in arrival.events if place_of(event) > done[:2]]
             events += [event for event in new if wanted is None or event.type in wanted]
             seen += len(new)
             last[arrival.chain] = max(done, after(arrival.events[-1]))
@@ -205,24 +209,40 @@ class Seat(ConsumerRunner):
         """What has come last says that something may be missing. If the log has it, go back to before it."""
         arrival = self._kept[0].arrival
         done, previous = self._last.get(arrival.chain, self._floor), arrival.previous
-        types = [arrival.chain] if arrival.chain else self._consumer.types and list(self._consumer.types)
-        missing = await connection.fetchrow(
-            _QUERIES["missing"],
-            str(done.xid),
-            done.position,
-            str(previous.xid),
-            previous.position,
-            done.day,
-            types,
-        )
-        if missing is None:
+        types = frozenset((arrival.chain,)) if arrival.chain else self._consumer.types
+        before = await self._missing(connection, done, Cursor(*previous, arrival.events[0].day), types)
+        if before is None:
             self._last[arrival.chain] = Cursor(*previous, arrival.events[0].day)
             return cursor
+        return await self._go_back(connection, cursor, before)
+
+    async def _skipped(self, connection: Connection, cursor: Cursor) -> Cursor | None:
+        """Before what the log has up to here and the queue has not brought, if there is anything.
+
+        Where each type has a chain of its own, an event of another type has come nevertheless.
+        """
+        if self._consumer.batches or cursor == self._floor:
+            return None
+        return await self._missing(connection, self._floor, cursor, self._consumer.types)
+
+    async def _missing(
+        self, connection: Connection, after_: Cursor, up_to: Cursor, types: frozenset[str] | None
+    ) -> Cursor | None:
+        """Before the first event between these places that has not come, if there is one."""
+        last = self._last
+        missing = await connection.fetchrow(
+            _QUERIES["missing"], str(after_.xid), after_.position, str(up_to.xid), up_to.position, after_.day,
+            types and list(types),
+            list(last), [str(each.xid) for each in last.values()], [each.position for each in last.values()],
+        )  # fmt: skip
+        return Cursor(missing["xid"], missing["position"] - 1, missing["day"]) if missing else None
+
+    async def _go_back(self, connection: Connection, cursor: Cursor, before: Cursor) -> Cursor:
+        """Read the log from there: the queue has lost something."""
         _losses.labels(*self._labels).inc()
-        _log.warning("consumer_missed", consumer=self._labels[0], node=self._labels[1], chain=arrival.chain)
+        _log.warning("consumer_missed", consumer=self._labels[0], node=self._labels[1])
         self.leave()
         self.caught_up = True  # or nearly so: the next read already listens
-        before = Cursor(missing["xid"], missing["position"] - 1, missing["day"])
         if before < cursor:
             await self._move(connection, before)
         return min(before, cursor)

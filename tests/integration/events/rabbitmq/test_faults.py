@@ -12,10 +12,11 @@ from rabbitmq_broker import Broker
 from rabbitmq_load import PATIENCE_S, Town
 from rabbitmq_transport import RabbitMqTransport
 from tcp_proxy import Fault, TcpProxy
-from tiffin.events.rabbitmq import relay, wire
+from tiffin.events.rabbitmq import relay, runner, wire
 from tiffin.events.rabbitmq.connection import Lost
 from tiffin.events.rabbitmq.publisher import Publisher
 from tiffin.events.rabbitmq.wire import Message
+from tiffin.events.reader import BATCH_MAX
 
 _CONFIRM = wire.ACK.to_bytes(4, "big")
 
@@ -137,7 +138,7 @@ async def test_what_was_published_and_not_confirmed_is_published_again_two_thous
 
 async def alarmed(carrying: RabbitMqTransport, broker: Broker, rounds: int) -> None:
     """The broker is short of memory and takes nothing: the relay gives up in time, others read the log."""
-    async with Town.open(carrying) as town:
+    async with Town.open(carrying, marked=False) as town:
         for _ in range(rounds):
             failures = relay_failures(carrying)
             async with town.busy(), short_of_memory(broker):
@@ -188,6 +189,23 @@ async def test_while_the_broker_blocks_again_and_again_nothing_hangs_and_nothing
 ) -> None:
     monkeypatch.setattr(relay, "PUBLISH_DEADLINE_S", 0.3)
     await alarmed(carrying, broker, 30)
+
+
+async def test_what_was_read_from_the_log_while_the_relay_was_held_up_is_dropped_when_it_comes(
+    carrying: RabbitMqTransport, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several batches, none of which is the log's end: whoever has begun to read it has to get there."""
+    async with Town.open(carrying, marked=False) as town:
+
+        async def reading() -> bool:
+            return all([await listener.effects.ids() for listener in town.listeners])
+
+        async with short_of_memory(broker):
+            await town.happen(10 * BATCH_MAX)
+            await eventually(reading)
+            monkeypatch.setattr(runner, "IDLE_S", 3600.0)
+        await town.happen(10)
+        await town.settled()
 
 
 async def test_publishing_waits_for_a_broker_that_blocks_no_longer_than_it_may(broker: Broker) -> None:

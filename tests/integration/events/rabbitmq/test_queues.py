@@ -11,7 +11,9 @@ from pamqp import commands
 from prometheus_client import REGISTRY
 
 from event_effects import Id, append_ids, eventually, ids_of
+from log_bench import append
 from manual_clock import ManualClock
+from prometheus_samples import counted
 from rabbitmq_broker import Broker
 from rabbitmq_load import PATIENCE_S, Listener, Town, happening
 from rabbitmq_transport import Process, RabbitMqTransport, asking, depth, drop_queue, make_queue, unbind
@@ -65,7 +67,7 @@ async def over_budget(carrying: RabbitMqTransport, events: int, budget: int) -> 
             for _ in range(0, events, 200):
                 await town.happen(200)
                 await eventually(lambda: carrying.is_drained(quick.consumer), PATIENCE_S)
-            await eventually(lambda: _counted("tiffin_consumer_cuts", slow.consumer.name), PATIENCE_S)
+            await eventually(lambda: _was_cut(slow.consumer), PATIENCE_S)
             async with asking(carrying.url) as connection:
                 assert await depth(connection, names.sink_of(slow.consumer.name)) == 0
             gate.open.set()
@@ -91,6 +93,33 @@ async def test_over_its_budget_a_consumer_is_cut_two_hundred_thousand_events(
     await over_budget(carrying, 200_000, 10_000)
 
 
+async def cut(carrying: RabbitMqTransport, rounds: int) -> None:
+    """Somebody's queue, bound to all there is, is cut while events go on."""
+    consumer = Consumer(f"test.{uuid4().hex[:6]}", _never)
+    async with Town.open(carrying, marked=False) as town, asking(carrying.url) as connection:
+        async with town.busy():
+            for _ in range(rounds):
+                await names.declare_queue(connection, consumer)
+                await eventually(lambda: _has_some(connection, names.queue_of(consumer.name)))
+                await names.cut_queue(connection, consumer)
+        await town.settled()
+        await drop_queue(connection, names.sink_of(consumer.name))
+    assert counted("tiffin_consumer_failures", consumer=RELAY, node=carrying.node.name) == 0
+
+
+async def test_when_a_queue_is_cut_the_relay_loses_nothing_and_waits_for_nothing(
+    carrying: RabbitMqTransport,
+) -> None:
+    await cut(carrying, 20)
+
+
+@pytest.mark.soak
+async def test_when_a_queue_is_cut_a_thousand_times_the_relay_loses_nothing(
+    carrying: RabbitMqTransport,
+) -> None:
+    await cut(carrying, 1_000)
+
+
 @pytest.mark.parametrize("form", ["one", "many"])
 async def test_what_a_queue_has_lost_is_read_from_the_log(
     carrying: RabbitMqTransport, form: str, monkeypatch: pytest.MonkeyPatch
@@ -112,7 +141,7 @@ async def test_what_a_queue_has_lost_is_read_from_the_log(
         gate.open.set()
         await town.happen(3)
         await town.settled()
-    assert await _counted("tiffin_consumer_queue_losses", listener.consumer.name)
+    assert counted("tiffin_consumer_queue_losses", consumer=listener.consumer.name) > 0
 
 
 async def unbound(carrying: RabbitMqTransport, broker: Broker, rounds: int) -> None:
@@ -141,6 +170,10 @@ async def unbound(carrying: RabbitMqTransport, broker: Broker, rounds: int) -> N
             await eventually(lambda: _sent(carrying))
         await eventually(lambda: _complete(taken, ids))
         await drop_queue(connection, queue)
+
+
+async def _never(_: Sequence[Event]) -> None:
+    raise AssertionError
 
 
 async def _more(taken: set[Id], than: int) -> bool:
@@ -175,6 +208,26 @@ async def test_a_listener_whose_binding_was_deleted_misses_nothing_either(
         await town.settled()
 
 
+async def test_what_a_listener_missed_while_unbound_is_found_though_others_have_come_since(
+    carrying: RabbitMqTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of another type: a message speaks of the one before it of its own type."""
+    monkeypatch.setattr(runner, "IDLE_S", NEVER_S)
+    monkeypatch.setattr(inflow, "LOOK_INTERVAL_S", NEVER_S)
+    async with Town.open(carrying) as town, asking(carrying.url) as connection:
+        await unbind(connection, names.queue_of(town.one.consumer.name), EVENTS, names.EVERYTHING)
+        await append(carrying.node, "missed", type_="order.ready")
+        await eventually(town.relayed)
+        await names.declare_queue(connection, town.one.consumer)
+        await town.happen()
+        await eventually(lambda: _had(town.one, town.ids[-1]))
+        monkeypatch.setattr(runner, "IDLE_S", 0.05)
+        await town.happen()
+        await eventually(lambda: _had(town.one, ("missed", 1)))
+        town.ids.append(("missed", 1))
+        await town.settled()
+
+
 async def test_a_message_that_is_none_of_ours_goes_to_the_dead_ones_and_nobody_is_held_up(
     carrying: RabbitMqTransport,
 ) -> None:
@@ -192,10 +245,7 @@ async def test_a_message_that_is_none_of_ours_goes_to_the_dead_ones_and_nobody_i
 async def test_a_queue_that_nobody_serves_keeps_the_newest_and_its_losses_are_no_dead_letters(
     carrying: RabbitMqTransport,
 ) -> None:
-    async def never(_: Sequence[Event]) -> None:
-        raise AssertionError
-
-    consumer = Consumer(f"test.{uuid4().hex[:6]}", never, depth_max=5)
+    consumer = Consumer(f"test.{uuid4().hex[:6]}", _never, depth_max=5)
     queue = names.queue_of(consumer.name)
     async with asking(carrying.url) as connection:
         await names.declare_exchanges(connection)
@@ -219,15 +269,12 @@ async def test_a_queue_that_was_made_with_another_budget_is_made_anew(carrying: 
             await town.settled()
 
 
-async def _counted(metric: str, consumer: str) -> bool:
-    """Whether a counter of the consumer's has counted anything."""
-    return any(
-        sample.value > 0
-        for family in REGISTRY.collect()
-        if family.name == metric
-        for sample in family.samples
-        if sample.name.endswith("_total") and sample.labels["consumer"] == consumer
-    )
+async def _had(listener: Listener, id_: Id) -> bool:
+    return id_ in await listener.effects.ids()
+
+
+async def _was_cut(consumer: Consumer) -> bool:
+    return counted("tiffin_consumer_cuts", consumer=consumer.name) > 0
 
 
 async def _unrouted(carrying: RabbitMqTransport) -> bool:
@@ -242,6 +289,10 @@ async def _says_why(carrying: RabbitMqTransport) -> bool:
 
 async def _sent(carrying: RabbitMqTransport) -> bool:
     return await backlog(carrying.node, RELAY) == 0
+
+
+async def _has_some(connection: Connection, queue: str) -> bool:
+    return await depth(connection, queue) > 0
 
 
 async def _has(connection: Connection, queue: str, messages_there: int) -> bool:
