@@ -132,6 +132,13 @@ async def test_rows_that_cannot_be_taken_are_noted_and_stop_nothing(migrate: Mig
     assert (dict(found.kinds), found.is_clean) == ({"unreadable": 1}, False)
 
 
+async def test_rows_are_found_by_their_keys_and_what_can_be_no_key_is_none(migrate: Migrate) -> None:
+    side = await migrate(20)
+    asked = ["3", "x", "17", "99999999999999999999", "21", "-1"]
+    assert await side.source.existing(asked) == {"3", "17"}
+    assert sorted(row["id"] for row in await side.source.of_keys(asked)) == [3, 17]
+
+
 async def test_every_planted_difference_is_found_by_its_kind_and_field_and_repaired(
     migrate: Migrate, shop: OldShop
 ) -> None:
