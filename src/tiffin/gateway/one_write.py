@@ -1,9 +1,9 @@
-"""uvicorn's protocol, with two things of our own: an answer in one write, and an end to a request's head."""
+"""uvicorn's protocol, with two things of our own: an answer in one write, and limits of a request's head."""
 
 import asyncio
 from typing import cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 HEAD_BYTES_MAX = 64 * 1024
 """Request line and headers; what one read brings beyond it is let pass."""
@@ -13,10 +13,20 @@ MESSAGE_BYTES_MAX = 16 * 1024 * 1024
 """A whole request as it is sent. Bodies are limited to less (`Route.body_bytes_max`); what their chunks cost
 and what comes after them is counted here only."""
 
-_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
-    b"content-length: 31\r\nconnection: close\r\n\r\nThe request's head is too large"
-)
+HEAD_S = 30.0
+"""So long, or twice that, a connection may be without a request, or a request without the end of its head.
+Between two requests it is uvicorn's `timeout_keep_alive`, within a body the exchange's deadline."""
+
+
+def _refusal(status: bytes, words: bytes) -> bytes:
+    return (
+        b"HTTP/1.1 %b\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
+        b"connection: close\r\n\r\n%b" % (status, len(words), words)
+    )
+
+
+_TOO_LARGE = _refusal(b"431 Request Header Fields Too Large", b"The request's head is too large")
+_TOO_LATE = _refusal(b"408 Request Timeout", b"The request's head did not arrive in time")
 
 
 class OneWriteProtocol(HttpToolsProtocol):
@@ -30,9 +40,33 @@ class OneWriteProtocol(HttpToolsProtocol):
     _counted: object = None
     """The request that the bytes are of."""
     _bytes = 0
+    _awaited: object = None
+    """The request that was being waited for at the last look; none has begun yet: None."""
+    _look: asyncio.TimerHandle
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(cast(asyncio.Transport, _HeadWaits(transport, self.loop)))
+        self._look = self.loop.call_later(HEAD_S, self._look_at_head)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._look.cancel()
+        super().connection_lost(exc)
+
+    def _look_at_head(self) -> None:
+        """Close a connection on which no request comes, or one that does not get on."""
+        cycle = cast(RequestResponseCycle | None, self.cycle)
+        if cycle is None or cycle.scope is not self.scope or self._has_lost_its_timeout(cycle):
+            if self._awaited is self.scope:
+                if self._awaited is not None:
+                    self.transport.write(_TOO_LATE)
+                self.transport.close()
+                return
+            self._awaited = self.scope
+        self._look = self.loop.call_later(HEAD_S, self._look_at_head)
+
+    def _has_lost_its_timeout(self, cycle: RequestResponseCycle) -> bool:
+        """Line ends behind a request take uvicorn's keep-alive away and begin nothing."""
+        return cycle.response_complete and self.timeout_keep_alive_task is None
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, as long as the request is not larger than any request may be."""

@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import io
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
 from gateway_platform import PLACE, Platform, problem
+from tiffin.gateway import one_write
+from tiffin.gateway.one_write import OneWriteProtocol
 
 LINE = {"item_id": "bandeja", "quantity": 1}
 
@@ -153,6 +155,54 @@ async def test_a_head_without_end_is_given_up_and_not_kept(platform: Platform, w
     writer.close()
     async with platform.http.get("/livez") as response:
         assert response.status == 200
+
+
+async def test_a_silent_connection_is_closed(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(one_write, "HEAD_S", 0.01)
+    reader, writer = await asyncio.open_connection("127.0.0.1", platform.server.port)
+    async with asyncio.timeout(60):
+        assert await reader.read() == b""
+    writer.close()
+
+
+LIVEZ = b"GET /livez HTTP/1.1\r\nHost: tiffin\r\n\r\n"
+UNFINISHED: dict[str, tuple[bytes, bytes, Callable[[OneWriteProtocol], bool]]] = {
+    "half a head": (b"", b"GET /v1/me HTTP/1.1\r\nHost:", lambda at: at.scope is not None),
+    "half a head after a request": (LIVEZ, b"GET /v1", lambda at: at.scope is not at.cycle.scope),
+    "a line end after a request": (LIVEZ, b"\r\n", lambda at: at.timeout_keep_alive_task is None),
+    "nothing after a request": (LIVEZ, b"", lambda at: True),
+}
+
+
+@pytest.mark.parametrize("what", UNFINISHED)
+async def test_only_a_request_that_does_not_get_on_is_refused_and_closed(
+    platform: Platform, what: str
+) -> None:
+    request, said, has_come = UNFINISHED[what]
+    reader, writer = await asyncio.open_connection("127.0.0.1", platform.server.port)
+    async with asyncio.timeout(60):
+        if request:
+            writer.write(request)
+            await reader.readuntil(b"}")
+        protocol = await protocol_of(platform, writer)
+        writer.write(said)
+        while not has_come(protocol):
+            await asyncio.sleep(0.001)
+        for _ in range(2):
+            protocol._look_at_head()
+        assert protocol.transport.is_closing() == bool(said)
+        if said:
+            assert (await reader.read())[:13] == b"HTTP/1.1 408 "
+    writer.close()
+
+
+async def protocol_of(platform: Platform, writer: asyncio.StreamWriter) -> OneWriteProtocol:
+    """The server's end of a connection."""
+    while True:
+        for each in platform.server._uvicorn.server_state.connections:
+            if each.client == writer.get_extra_info("sockname"):
+                return each
+        await asyncio.sleep(0.001)
 
 
 async def test_a_long_head_within_the_limit_is_read(platform: Platform) -> None:
