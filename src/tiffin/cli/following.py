@@ -114,6 +114,7 @@ async def _only(record: Record) -> Migration:
 async def dual_write(config: Config, name: str | None, capture: Capture, console: Console) -> None:
     """From now on every change is heard of; what changed since the migration was planned is noted."""
     async with open_live(config, name) as live:
+        _check_unfinished(live)
         if live.migration.stage not in ("backfilled", "live"):
             raise LiveError(f"{live.name} is {live.migration.stage}: `tiffin migrate backfill` comes first")
         await live.desk.prepare(live.name, capture)
@@ -150,6 +151,7 @@ def _as_time(live: Live, moment: datetime) -> str:
 async def dual_write_off(config: Config, name: str | None, console: Console) -> None:
     """The way back: nothing in the monolith's database is left."""
     async with open_live(config, name) as live:
+        _check_unfinished(live)
         if await _authority(live) == "new":
             raise LiveError("Tiffin has the truth: `tiffin migrate authority old` first")
         if live.migration.read_share or live.migration.read_customers:
@@ -274,8 +276,7 @@ async def give_authority(
 async def finish(config: Config, name: str | None, console: Console) -> None:
     """The end: nothing follows any more. Old ids are answered for ever."""
     async with open_live(config, name) as live:
-        if live.migration.stage == "finished":
-            raise LiveError(f"{live.name} is finished already")
+        _check_unfinished(live)
         if await _authority(live) != "new":
             raise LiveError("the old table has the truth: `tiffin migrate authority new` comes first")
         await live.desk.finish()
@@ -284,7 +285,13 @@ async def finish(config: Config, name: str | None, console: Console) -> None:
     console.print("Finished. The old table stays as it is and takes no writes. Old ids stay valid.")
 
 
+def _check_unfinished(live: Live) -> None:
+    if live.migration.stage == "finished":
+        raise LiveError(f"{live.name} is finished: there is no way back, and nothing more to do")
+
+
 async def _prepared(live: Live) -> None:
+    _check_unfinished(live)
     if live.migration.stage != "live" or await live.desk.settings() is None:
         raise LiveError(f"{live.name} is {live.migration.stage}: `tiffin migrate dual-write` comes first")
 

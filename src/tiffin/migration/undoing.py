@@ -22,6 +22,8 @@ async def undo_backfill(
     `MigrationError` while anybody counts on them: while they are written, read or decided about here.
     """
     migration = await record.get(name)
+    if migration.stage == "finished":
+        raise MigrationError(f"{name} is finished: there is no way back")
     if migration.authority == "new" or migration.read_share or migration.read_customers:
         raise MigrationError(f"{name}: orders are read or decided about in Tiffin: undo that first")
     if migration.dual_write:
