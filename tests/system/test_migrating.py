@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -227,7 +228,7 @@ def run(script: str, directory: Path, environment: dict[str, str]) -> str:
     printed: list[str] = []
     with subprocess.Popen(
         ["bash", "-ex"], env=environment, cwd=directory, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
     ) as bash:  # fmt: skip
         assert bash.stdin is not None
         assert bash.stdout is not None
@@ -237,9 +238,11 @@ def run(script: str, directory: Path, environment: dict[str, str]) -> str:
             for line in bash.stdout:
                 print(f"{time.monotonic() - began_s:7.1f}  {line}", end="", flush=True)
                 printed.append(line)
+            bash.wait()
         finally:
-            if bash.wait(DEADLINE_S) != 0:
-                raise AssertionError("".join(printed))
+            with suppress(ProcessLookupError):  # who follows lives on where a command has failed
+                os.killpg(bash.pid, signal.SIGKILL)
+    assert bash.returncode == 0, "".join(printed)
     return "".join(printed)
 
 
