@@ -111,7 +111,9 @@ class Inflow:
         await names.cut_queue(connection, self._consumer)
 
     async def _subscribe(self, connection: Connection) -> None:
+        """What has waited in the queue is in the log, which every seat reads to its end from here on."""
         await names.declare_queue(connection, self._consumer)
+        await names.empty_queue(connection, self._consumer)
         prefetch = PREFETCH_BATCHES if self._consumer.batches else PREFETCH
         await connection.ask(commands.Basic.Qos(prefetch_count=prefetch), commands.Basic.QosOk)
         connection.on_delivery = self._delivered

@@ -61,22 +61,25 @@ async def declare_queue(connection: Connection, consumer: Consumer) -> None:
 
 
 async def cut_queue(connection: Connection, consumer: Consumer) -> None:
-    """No queue of the consumer any more, and a sink in its place."""
+    """The queue gets nothing more, if there is one, and a sink in its place does.
+
+    It is not deleted. Whoever publishes to a quorum queue that is being deleted may wait for confirms that do
+    not come, be refused, or lose the channel (541).
+    """
     sink = sink_of(consumer.name)
     await _declare_queue(connection, sink, {"x-max-length": 0})
     await _bind(connection, sink, consumer)
-    await delete_queue(connection, consumer)
+    await _unbind(connection, queue_of(consumer.name), consumer)
+
+
+async def empty_queue(connection: Connection, consumer: Consumer) -> None:
+    """Nothing waits in the queue any more."""
+    await connection.ask(commands.Queue.Purge(queue=queue_of(consumer.name)), commands.Queue.PurgeOk)
 
 
 async def delete_queue(connection: Connection, consumer: Consumer) -> None:
-    """No queue of the consumer any more, and nothing in its place.
-
-    It is unbound first. Whoever publishes to a quorum queue that is being deleted waits for it, and then is
-    refused or loses the channel (541), and all that was on its way is published again.
-    """
-    for exchange, key in keys_of(consumer):
-        unbind = commands.Queue.Unbind(queue=queue_of(consumer.name), exchange=exchange, routing_key=key)
-        await connection.ask(unbind, commands.Queue.UnbindOk)
+    """No queue of the consumer any more, and nothing in its place."""
+    await _unbind(connection, queue_of(consumer.name), consumer)
     await _delete(connection, queue_of(consumer.name))
 
 
@@ -95,6 +98,12 @@ async def _bind(connection: Connection, queue: str, consumer: Consumer) -> None:
     for exchange, key in keys_of(consumer):
         bind = commands.Queue.Bind(queue=queue, exchange=exchange, routing_key=key)
         await connection.ask(bind, commands.Queue.BindOk)
+
+
+async def _unbind(connection: Connection, queue: str, consumer: Consumer) -> None:
+    for exchange, key in keys_of(consumer):
+        unbind = commands.Queue.Unbind(queue=queue, exchange=exchange, routing_key=key)
+        await connection.ask(unbind, commands.Queue.UnbindOk)
 
 
 async def _delete(connection: Connection, queue: str) -> None:

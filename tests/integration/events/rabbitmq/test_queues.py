@@ -102,8 +102,10 @@ async def cut(carrying: RabbitMqTransport, rounds: int) -> None:
                 await names.declare_queue(connection, consumer)
                 await eventually(lambda: _has_some(connection, names.queue_of(consumer.name)))
                 await names.cut_queue(connection, consumer)
+                await names.empty_queue(connection, consumer)
         await town.settled()
-        await drop_queue(connection, names.sink_of(consumer.name))
+        for queue in (names.queue_of(consumer.name), names.sink_of(consumer.name)):
+            await drop_queue(connection, queue)
     assert counted("tiffin_consumer_failures", consumer=RELAY, node=carrying.node.name) == 0
 
 
