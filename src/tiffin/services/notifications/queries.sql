@@ -27,6 +27,10 @@ SELECT shard, role, person_id, key, order_id, template, kind, urgent, created_at
   FROM notifications.messages
  WHERE shard = $1 AND role = $2 AND person_id = $3 AND key = $4;
 
+-- name: is_due
+-- Whether there may be something to claim. Asked first: a claim opens every partition, were there nothing at all.
+SELECT FROM notifications.due WHERE security = $1 AND due_at <= $2 LIMIT 1;
+
 -- name: claim
 -- Messages whose time has come, for whoever asks and until the lease ends: if they do not come back by then,
 -- somebody else gets them. What another one is claiming right now is passed over.

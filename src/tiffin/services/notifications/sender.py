@@ -76,6 +76,8 @@ class Sender:
     async def send_due(self, node: Node, *, security: bool) -> bool:
         """Look at what is due on a node: the kind `security`, or all others. True if there is more."""
         now = self._clock()
+        if await node.fetchrow(QUERIES["is_due"], security, now) is None:
+            return False
         records = await node.fetch(QUERIES["claim"], security, now, now + LEASE, CLAIM_MAX)
         claimed = [
             Claimed(

@@ -164,6 +164,10 @@ UPDATE orders.orders SET details = $3 WHERE shard = $1 AND id = $2 RETURNING id;
 -- name: blank_copy
 UPDATE orders.orders_by_restaurant SET details = $3 WHERE shard = $1 AND id = $2 RETURNING id;
 
+-- name: is_due
+-- Whether there may be something to claim. Asked first: a claim opens every partition, were there nothing at all.
+SELECT FROM orders.deadlines WHERE due_at <= $1 LIMIT 1;
+
 -- name: claim_due
 -- Orders whose deadline has passed, claimed for this transaction, deadline and order both. Nothing is waited
 -- for: what another sweeper has claimed or a mover has locked is passed over.

@@ -28,6 +28,8 @@ async def sweep(node: Node, clock: Clock, policy: Policy) -> int:
     them is moving them, and a later sweep looks again. So any number of sweepers may run.
     """
     now = clock()
+    if await node.fetchrow(QUERIES["is_due"], now) is None:
+        return 0
     async with node.transaction() as connection:
         rows = [OrderRow(*record) for record in await connection.fetch(QUERIES["claim_due"], now, CLAIM_MAX)]
         if not rows:
