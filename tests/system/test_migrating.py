@@ -261,11 +261,13 @@ def check(walked: Walked, old_orders: int) -> None:
     print(f"pauses {', '.join(pauses)} ms; {len(walked.answered):,} old ids answered; traffic: {seen}")
 
 
+@pytest.mark.timeout(900)
 def test_the_page_migrates_zeus_and_nobody_notices(server: EmbeddedServer) -> None:
     check(walk(PostgresqlZeus(server), OLD_ORDERS), OLD_ORDERS)
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(900)
 def test_the_page_migrates_a_zeus_on_mariadb_and_nobody_notices(mariadb: MariadbServer) -> None:
     check(walk(MariadbZeus(mariadb), OLD_ORDERS), OLD_ORDERS)
 
