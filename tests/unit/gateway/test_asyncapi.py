@@ -152,7 +152,7 @@ def test_headers_and_exchange_are_those_of_the_broker(document: Json) -> None:
         7, 9, 20_000, "customer", 3, "order", "1048577", 3, "order.accepted", "{}",
         datetime(2026, 6, 1, tzinfo=UTC), "trace",
     )  # fmt: skip
-    headers = dict(single("north", event, Place(7, 8), True, False).headers)
+    headers = dict(single("north", event, Place(7, 8), True).headers)
     schema = document["components"]["schemas"]["CloudEvent"]
     assert {
         name: type(value) for name, value in headers.items() if name in schema["properties"]
