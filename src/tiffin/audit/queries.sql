@@ -5,10 +5,15 @@ SET default_transaction_read_only = on;
 SET enable_seqscan = on;  -- an audit reads everything
 
 -- name: deadlines_apart
--- Orders that are due when no deadline says so (swept is null), and deadlines that are no order's.
+-- Orders that are due when no deadline says so (swept is null), and deadlines that are no order's. Those of shards
+-- on their way to this node, or gone from it and followed, are looked at where the shard lives.
 SELECT shard, id, o.due_at AS ordered, d.due_at AS swept
   FROM (SELECT shard, id, due_at FROM orders.orders WHERE shard = ANY($1::smallint[]) AND due_at IS NOT NULL) AS o
-  FULL JOIN orders.deadlines d USING (shard, id, due_at)
+  FULL JOIN (SELECT shard, id, due_at
+               FROM orders.deadlines AS at
+              WHERE shard = ANY($1::smallint[])
+                 OR NOT EXISTS (SELECT FROM tiffin.absent a WHERE a.dimension = 'customer' AND a.shard = at.shard)
+            ) AS d USING (shard, id, due_at)
  WHERE o.due_at IS NULL OR d.due_at IS NULL;
 
 -- name: orders_after

@@ -82,6 +82,7 @@ async def test_a_finished_move_leaves_nothing_where_the_shards_were(town: Town, 
     async with copying(town.router, town.clock):
         async with load():
             move = await mover.hand_over(await mover.copy(await mover.begin(town.leg)))
+        await is_clean(town)  # while the old node follows
         move = await mover.finish(move)
     assert move.step == "finished"
     assert load.errors == []
