@@ -21,6 +21,7 @@ from tiffin.load.write_path import WritePathResult, bench_write_path
 from tiffin.sharding.router import Router
 from tiffin.storage.node import Node
 
+CALLERS = 64
 SETTLING_POLL_S = 0.05
 
 

@@ -24,6 +24,7 @@ from tiffin.sharding.router import Router
 from tiffin.storage.embedded import EmbeddedServer
 from tiffin.storage.node import Node
 
+CALLERS_PER_NODE = 32
 SERVERS = 2
 """The nodes of the many are spread over so many embedded servers; the one has a server of its own."""
 

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tiffin.events.event import Event
+from tiffin.events.gathering import NOBODY_WAITS_S
 from tiffin.events.reader import BATCH_MAX
 
+Handle = Callable[[Sequence[Event]], Awaitable[None]]
+
 TRIES = 5
-LISTENS_BELOW_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Consumer:
     """
 
     name: str
-    handle: Callable[[Sequence[Event]], Awaitable[None]]
+    handle: Handle
     gather_s: float = 0.0
     """How long events may gather between two batches. A batch costs much the same whatever its size, so
     this buys CPU with lag."""
@@ -37,6 +39,9 @@ class Consumer:
     """So many batches at a time, those of one key still in order."""
     batch_max: int = BATCH_MAX
     """So many events are read ahead of what has been handled, and no more."""
+    together: bool = False
+    """What readers of several nodes' logs bring at the same moment is handled as one batch: for who has to do
+    with all nodes, whichever one the events come from."""
     depth_max: int = 10_000
     """On the broker: with more than about so many events waiting its queue is cut, and it reads the log until
     it has caught up. Nobody else notices."""
@@ -48,4 +53,4 @@ class Consumer:
     @property
     def listens(self) -> bool:
         """Whether commits wake it. Who lets events gather for long looks by itself: every wake-up costs."""
-        return self.gather_s < LISTENS_BELOW_S
+        return self.gather_s < NOBODY_WAITS_S

@@ -8,6 +8,7 @@ from prometheus_client import Gauge
 
 from tiffin.events.consumer import Consumer
 from tiffin.events.delivery import Delivery
+from tiffin.events.gathering import gathered
 from tiffin.events.reader import (
     CHANNEL,
     QUERIES,
@@ -120,7 +121,7 @@ class ConsumerRunner:
         await self._to_its_end(connection, batch)
         self._oldest_at = None
         if batch.seen < self._consumer.batch_max:
-            await asyncio.sleep(self._consumer.gather_s)
+            await gathered(self._consumer.gather_s)
         return batch.end
 
     async def _to_its_end(self, connection: Connection, batch: Batch) -> None:

@@ -14,8 +14,9 @@ from log_bench import append, leaders, terminate, transaction, until
 from manual_clock import ManualClock
 from tcp_proxy import TcpProxy
 from tiffin.events import runner, waiting
-from tiffin.events.consumer import LISTENS_BELOW_S, Consumer
+from tiffin.events.consumer import Consumer
 from tiffin.events.event import Event
+from tiffin.events.gathering import NOBODY_WAITS_S
 from tiffin.events.runner import ConsumerRunner, backlog
 from tiffin.storage.node import Node
 
@@ -228,7 +229,7 @@ async def test_events_of_wanted_types_come_again_if_their_handler_fails_and_none
 
 async def test_a_consumer_that_is_never_woken_looks_by_itself(log: Node, clock: ManualClock) -> None:
     handler = Handler()
-    handler.consumer = replace(handler.consumer, gather_s=LISTENS_BELOW_S)
+    handler.consumer = replace(handler.consumer, gather_s=NOBODY_WAITS_S)
     assert not handler.consumer.listens
     async with running(handler, log, clock):
         await append(log, "1")

@@ -79,7 +79,7 @@ async def test_a_statement_that_leaves_it_to_its_process_sends_no_wake_up_and_th
 
 async def test_a_waker_wakes_at_once_and_again_for_what_came_meanwhile(node: Node) -> None:
     wakes: list[str] = []
-    waker = Waker(_Recording(node, wakes))
+    waker = Waker(_Recording(node, wakes), lambda: 1)
     waker.wake()
     await _until(lambda: len(wakes) == 1)
     for _ in range(100):
@@ -91,7 +91,7 @@ async def test_a_waker_wakes_at_once_and_again_for_what_came_meanwhile(node: Nod
 async def test_a_database_that_is_away_costs_a_wake_up_and_nothing_else(node: Node) -> None:
     wakes: list[str] = []
     recording = _Recording(node, wakes, fails=1)
-    waker = Waker(recording)
+    waker = Waker(recording, lambda: 1)
     waker.wake()
     await waker.close()
     waker.wake()

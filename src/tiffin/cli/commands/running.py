@@ -160,7 +160,7 @@ def bench(
     *,
     seconds: Seconds = 10,
     rounds: Count = 3,
-    callers: Count = 64,
+    callers: Count | None = None,
     nodes: Count = 1,
     processes: Flag = False,
     config: ConfigFile = FILE,
@@ -174,20 +174,21 @@ def bench(
     rounds
         Rounds of each, in turns.
     callers
-        Orders wanted at the same time.
+        Orders wanted at the same time: 64, or 32 for each of many nodes.
     nodes
         More than one: instead of pgbench, a platform of so many nodes beside one of one node.
     processes
         Every service in a process of its own.
     """
-    from tiffin.cli.bench import bench
-    from tiffin.cli.bench_nodes import bench_nodes
+    from tiffin.cli.bench import CALLERS, bench
+    from tiffin.cli.bench_nodes import CALLERS_PER_NODE, bench_nodes
 
     settings = configure(config)
     if nodes > 1:
+        callers = callers or CALLERS_PER_NODE * nodes
         run(bench_nodes(config, settings, nodes, seconds, rounds, callers, processes, console))
     else:
-        run(bench(config, settings, seconds, rounds, callers, processes, console))
+        run(bench(config, settings, seconds, rounds, callers or CALLERS, processes, console))
 
 
 @bench_app.command(name="rpc")

@@ -50,7 +50,7 @@ async def open_orders(ground: Ground, peers: Peers) -> AsyncGenerator[Part]:
     def work() -> list[Work]:
         copy = RestaurantCopy(ground.router)
         return [
-            *consume(Consumer(copy.name, copy.handle, COPY_GATHERS_S), ground),
+            *consume(Consumer(copy.name, copy.handle, COPY_GATHERS_S, together=True), ground),
             on_each_node(
                 ground.router,
                 lambda node: every(SWEEP_INTERVAL_S, "orders.deadlines", partial(act_on_deadlines, node)),

@@ -9,8 +9,10 @@ from tiffin.cli.background import Work, on_all_nodes, on_each_node
 from tiffin.cli.clock import utc_now
 from tiffin.cli.config import Config
 from tiffin.events.consumer import Consumer
+from tiffin.events.gathering import gathering_s
 from tiffin.events.rabbitmq.runner import BrokerRunner
 from tiffin.events.runner import ConsumerRunner
+from tiffin.events.together import Together
 from tiffin.rpc import contracts as c
 from tiffin.sharding.router import Router
 from tiffin.sharding.watching import watch
@@ -18,8 +20,6 @@ from tiffin.storage.node import Node
 
 COPY_GATHERS_S = 0.02
 EFFECTS_GATHER_S = 0.1
-GATHER_MAX_S = 0.2
-"""Of readers that somebody waits for, on however many nodes."""
 
 
 @dataclass(frozen=True)
@@ -80,17 +80,16 @@ def consume(consumer: Consumer, ground: Ground) -> list[Work]:
             )
         ]
 
+    if consumer.together:
+        consumer = replace(
+            consumer, handle=Together(consumer.handle, lambda: len(ground.router.nodes)).handle
+        )
+
     def read(node: Node) -> Work:
-        gathering = replace(consumer, gather_s=gathered_s(consumer.gather_s, len(ground.router.nodes)))
+        gathering = replace(consumer, gather_s=gathering_s(consumer.gather_s, len(ground.router.nodes)))
         return ConsumerRunner(gathering, node, utc_now).run()
 
     return [on_each_node(ground.router, read)]
-
-
-def gathered_s(gather_s: float, nodes: int) -> float:
-    """How long events gather on each of so many nodes: a batch costs much the same whatever its size, so
-    those of many nodes come less often each."""
-    return max(gather_s, min(gather_s * nodes, GATHER_MAX_S))
 
 
 def watching(*routers: Router) -> Part:

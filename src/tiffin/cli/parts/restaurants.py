@@ -31,7 +31,9 @@ async def open_restaurants(ground: Ground, peers: Peers) -> AsyncGenerator[Part]
     def work() -> list[Work]:
         reader = StockConsumer(stock, peers.orders, utc_now)
         return [
-            *consume(Consumer(reader.name, reader.handle, EFFECTS_GATHER_S, reader.types), ground),
+            *consume(
+                Consumer(reader.name, reader.handle, EFFECTS_GATHER_S, reader.types, together=True), ground
+            ),
             every(FORGET_INTERVAL_S, "restaurants.holdings", forget_holdings),
             service.directory.run(),
             on_each_node(ground.router, lambda node: follow(node, CHANGES, service.forget)),

@@ -64,7 +64,7 @@ async def open_webhooks(ground: Ground, peers: Peers) -> AsyncGenerator[Part]:
             )
             reader = WebhooksConsumer(deliveries, listening, RESTAURANTS_HEAR, kept, utc_now)
             return [
-                *consume(Consumer(reader.name, reader.handle, GATHER_S, reader.types), ground),
+                *consume(Consumer(reader.name, reader.handle, GATHER_S, reader.types, together=True), ground),
                 on_each_node(ground.router, lambda node: send_all(sender, node, SEND_INTERVAL_S)),
                 on_each_node(ground.router, partial(_measuring, sender)),
                 every(FORGET_INTERVAL_S, "webhooks.forget", forget),

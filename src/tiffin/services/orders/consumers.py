@@ -4,6 +4,7 @@ The same reader takes erasures: it comes to one only after every order that was 
 copy made from an older row can come after it.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
@@ -77,11 +78,8 @@ class RestaurantCopy:
         for order_id in order_ids:
             shard = customer_shard(order_id)
             by_node.setdefault(self._router.node("customer", shard), []).append((shard, order_id))
-        found: dict[int, OrderRow] = {}
-        for node, places in by_node.items():
-            async with node.connection() as connection:
-                found |= {row.id: row for row in await statements.read(connection, places) if row is not None}
-        return found
+        answers = await asyncio.gather(*(_read_here(node, places) for node, places in by_node.items()))
+        return {row.id: row for rows in answers for row in rows if row is not None}
 
     async def _archived(self, order_ids: Iterable[int]) -> set[int]:
         found: set[int] = set()
@@ -97,6 +95,14 @@ class RestaurantCopy:
         for row in sorted(rows, key=lambda row: (restaurant_shard(row.id), row.id)):
             shard = restaurant_shard(row.id)
             by_node.setdefault(self._router.node("restaurant", shard), []).append(row._replace(shard=shard))
-        for node, copies in by_node.items():
-            async with node.connection() as connection:
-                await statements.copy(connection, copies)
+        await asyncio.gather(*(_write_here(node, copies) for node, copies in by_node.items()))
+
+
+async def _read_here(node: Node, places: Sequence[tuple[int, int]]) -> Sequence[OrderRow | None]:
+    async with node.connection() as connection:
+        return await statements.read(connection, places)
+
+
+async def _write_here(node: Node, copies: Sequence[OrderRow]) -> None:
+    async with node.connection() as connection:
+        await statements.copy(connection, copies)

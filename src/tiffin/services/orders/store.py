@@ -38,7 +38,7 @@ class OrderStore:
     def __init__(self, router: Router) -> None:
         self._router = router
         self._archive = ArchivePages(router)
-        self._wakers = PerNode(Waker)
+        self._wakers = PerNode(lambda node: Waker(node, lambda: len(router.nodes)))
         self._places = self._groups(statements.place, statements.settle_place)
         self._moves = self._groups(statements.move, statements.settle_move)
         self.legacy = LegacyStore(router, lambda node: self._wakers[node].wake)
@@ -159,8 +159,8 @@ class OrderStore:
         )
 
     def _batches(self) -> int:
-        """So many under way at a time: as with one node, or one for every other node, lest one waits long."""
-        return max(LANES, len(self._router.nodes) // 2)
+        """So many under way at a time: as with one node, or one for every four nodes, lest one waits long."""
+        return max(LANES, len(self._router.nodes) // 4)
 
     @property
     def _lanes(self) -> int:
