@@ -88,8 +88,9 @@ async def end(connection: Connection) -> Cursor:
 
 async def from_moment(connection: Connection, moment: datetime) -> Cursor:
     """A cursor before all that happened from this moment on; something older may come, too."""
+    # First: what is written meanwhile is behind it. And what is being written may come before what is found.
+    behind_all = await end(connection)
     row = await connection.fetchrow(QUERIES["from_moment"], moment)
-    behind_all = await end(connection)  # what is being written may come before what is found
     return min(Cursor(row["xid"], row["position"], row["day"]), behind_all) if row else behind_all
 
 

@@ -1,13 +1,16 @@
 """The reader of the log skips nothing, in whatever order transactions begin, write and commit."""
 
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Any
 
 import asyncpg
 import pytest
 
 from log_bench import all_committed, append, read_until, transaction
-from tiffin.events.reader import START, Cursor, after, end, read, read_of_types
-from tiffin.storage.node import Node
+from tiffin.events.reader import START, Cursor, after, end, from_moment, read, read_of_types
+from tiffin.storage.node import Connection, Node
 
 
 class NaiveReader:
@@ -164,6 +167,30 @@ async def test_the_end_lies_behind_what_is_committed_and_before_what_is_still_to
     await append(log, "after")
     events, _ = await read_until(log, 3, cursor)
     assert [event.key for event in events] == ["under way", "meanwhile", "after"]
+
+
+async def test_what_is_written_while_a_reader_looks_for_where_to_begin_is_not_passed(log: Node) -> None:
+    begins_at = datetime.now(UTC) - timedelta(hours=1)
+    async with log.connection() as connection:
+        looking: Any = _Meanwhile(connection, lambda: append(log, "meanwhile"))
+        cursor = await from_moment(looking, begins_at)
+    (event,), _ = await read_until(log, 1)
+    assert (cursor.xid, cursor.position) < (event.xid, event.position)
+
+
+class _Meanwhile:
+    """A connection between whose first and second question something happens."""
+
+    def __init__(self, connection: Connection, happens: Callable[[], Awaitable[None]]) -> None:
+        self._connection = connection
+        self._happens: Callable[[], Awaitable[None]] | None = happens
+
+    async def fetchrow(self, query: str, *arguments: object) -> asyncpg.Record | None:
+        row = await self._connection.fetchrow(query, *arguments)
+        if self._happens is not None:
+            happens, self._happens = self._happens, None
+            await happens()
+        return row
 
 
 async def test_an_event_carries_what_was_written(log: Node) -> None:
