@@ -112,6 +112,25 @@ async def test_a_refund_that_is_pending_is_looked_after_until_it_is_not(town: To
     assert (await town.get(case)).state == "refunded"
 
 
+async def test_a_case_that_gets_no_answer_holds_up_no_other_of_its_worker(town: Town) -> None:
+    """Taken is taken: what waits for its turn and does not get it is looked at no sooner than if it had."""
+    orders = [await town.order("completed") for _ in range(4)]
+    town.till.state = "pending"
+    cases = [await town.open_case(order, "operator_decision", "operator", **some(900)) for order in orders]
+    town.till.settle("succeeded")
+    town.till.silent_about = orders[0].id
+    town.clock.advance(61)
+    works = asyncio.gather(*(town.carrier.work(node) for node in town.router.nodes))
+    try:
+        async with asyncio.timeout(60):
+            for case in cases[1:]:
+                while (await town.get(case)).state != "refunded":
+                    await asyncio.sleep(0.01)
+    finally:
+        works.cancel()
+    assert (await town.get(cases[0])).state == "refunding"
+
+
 async def test_what_the_provider_gives_back_to_nobody_is_owed_to_the_customer(town: Town) -> None:
     order = await town.order("completed")
     town.till.state = "failed"

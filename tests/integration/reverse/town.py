@@ -1,5 +1,6 @@
 """A town with a till, books and cases: orders carried to where a case is about them, and what comes of it."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -51,11 +52,15 @@ class Till:
         """So many answers are lost after the deed."""
         self.away = 0
         """So many requests never arrive."""
+        self.silent_about: str | None = None
+        """Requests about this order get no answer."""
 
     async def refund(self, context: c.CallContext, request: c.RefundPayment) -> c.Refund:
         self.asked += 1
         assert (context.caller.role, context.caller.id) == ("system", "reverse")
         assert request.order_id is not None
+        if request.order_id == self.silent_about:
+            await asyncio.Event().wait()
         if self.away:
             self.away -= 1
             raise ConnectionError("the till is away")

@@ -4,6 +4,7 @@ A case says with its state how far it is. Whoever moves one carries it on at onc
 left lying, and acts on deadlines. An outcome that is not known is asked for again under the same key.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Literal
 
@@ -21,7 +22,9 @@ from tiffin.storage.node import Node
 
 DELAYS_S: Sequence[float] = (2, 4, 8, 15, 30, 60)
 """From one look at a case to the next, while it does not get on; the last one repeats."""
-LEASE_MAX = 50
+AT_ONCE_MAX = 20
+"""So many cases a worker takes at a time, and looks after side by side: those of a worker that is killed wait
+for the next look, as if they had been tried."""
 
 _NEVER_TAKEN = ("not_refundable", "payment_not_found")
 """What payments refuse with when they have taken nothing: an authorisation was lost before."""
@@ -62,12 +65,9 @@ class Carrier:
 
     async def work(self, node: Node) -> bool:
         """Look after the cases of a node that are due. Whether there may be more."""
-        taken = await self._store.lease(node, self._clock(), LEASE_MAX, DELAYS_S)
-        for case_id in taken:
-            case = await self._store.get(case_id)
-            if case is not None:
-                await self._look_after(case)
-        return len(taken) == LEASE_MAX
+        taken = await self._store.lease(node, self._clock(), AT_ONCE_MAX, DELAYS_S)
+        await asyncio.gather(*(self._look_after(case_id) for case_id in taken))
+        return len(taken) == AT_ONCE_MAX
 
     async def credit(self, case: Case) -> Case | None:
         """Owe the customer what the provider gives back to nobody: payments put it on their balance, the
@@ -87,8 +87,11 @@ class Carrier:
             if refusal.code != "entry_not_found":
                 raise
 
-    async def _look_after(self, case: Case) -> None:
+    async def _look_after(self, case_id: str) -> None:
         try:
+            case = await self._store.get(case_id)
+            if case is None:
+                return
             event = on_deadline(case)
             if event == "credited" and await self.credit(case) is not None:
                 return
@@ -96,7 +99,7 @@ class Carrier:
                 case = await self._say(case, event)
             await self.carry(case)
         except Exception:
-            _log.exception("case_not_carried_on", case=case.id)
+            _log.exception("case_not_carried_on", case=case_id)
 
     async def _step(self, case: Case) -> Case | None:
         if case.state == "approved":
