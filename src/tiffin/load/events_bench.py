@@ -24,7 +24,7 @@ from tiffin.events.rabbitmq import names
 from tiffin.events.rabbitmq.connection import Connection, Lost
 from tiffin.events.rabbitmq.messages import BATCHES, EVENTS
 from tiffin.events.rabbitmq.relay import NAME as RELAY
-from tiffin.events.rabbitmq.relay import Relay
+from tiffin.events.rabbitmq.relay import Relay, forget
 from tiffin.events.rabbitmq.runner import BrokerRunner
 from tiffin.events.runner import ConsumerRunner
 from tiffin.load.cpu import CpuMeter
@@ -82,6 +82,7 @@ class Bench:
         self._pids = pids
         self._clock = clock
         self._open = asyncio.Event()
+        self._began_at = clock()
         self._consumer = ""
         self._lags = Latencies()
         self._appended = self._handled = 0
@@ -89,9 +90,11 @@ class Bench:
     async def run(self, form: Form, events: int, seconds: float) -> EventsResult:
         """All three stages, with so many events in the first two."""
         await self._node.execute(_QUERIES["make_effects"])
+        await forget(self._node)  # it is to publish what is measured, and nothing that is left of before
         self._open.clear()
+        self._began_at = self._clock()
         consumer = Consumer(
-            f"bench.{uuid4().hex[:8]}", self._handle, gather_s=GATHER_S, starts_at=self._clock(),
+            f"bench.{uuid4().hex[:8]}", self._handle, gather_s=GATHER_S, starts_at=self._began_at,
             depth_max=DEPTH_MAX,
             batches=form == "rabbitmq, batches",
         )  # fmt: skip
@@ -133,8 +136,11 @@ class Bench:
                 await asyncio.sleep(LOOK_S)
             yield
 
+    def _relay(self) -> Relay:
+        return Relay(self._node, self._url, self._clock, self._began_at)
+
     async def _publish(self) -> None:
-        async with _running(Relay(self._node, self._url, self._clock).run):
+        async with _running(self._relay().run):
             assert await has_caught_up(self._node, RELAY, PATIENCE_S)
 
     async def _consume(self) -> None:
@@ -169,7 +175,7 @@ class Bench:
         loop = asyncio.get_running_loop()
         async with AsyncExitStack() as stack:
             if form != "log":
-                await stack.enter_async_context(_running(Relay(self._node, self._url, self._clock).run))
+                await stack.enter_async_context(_running(self._relay().run))
             self._lags = Latencies()
             began, began_s = self._appended, loop.time()
             while (now_s := loop.time() - began_s) < seconds:
