@@ -2,13 +2,17 @@
 
 import asyncio
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from integration.reverse.town import Town
+from tiffin.events.event import Event
 from tiffin.primitives.errors import Refusal
 from tiffin.rpc import contracts as c
+from tiffin.sharding.order_id import customer_shard
 
 TOTAL = 2600
 PAIRS = 20
@@ -110,6 +114,39 @@ async def test_a_refund_that_is_pending_is_looked_after_until_it_is_not(town: To
     town.clock.advance(61)
     await town.work()
     assert (await town.get(case)).state == "refunded"
+
+
+@pytest.mark.parametrize(
+    ("state", "event", "reached"),
+    [
+        ("succeeded", "payment.refunded", "refunded"),
+        ("failed", "payment.refund_failed", "refund_failed"),
+        ("pending", "payment.refunded", "refunding"),
+    ],
+)
+async def test_a_case_goes_on_when_payments_tell_how_its_refund_ended_and_waits_for_no_look(
+    town: Town, state: str, event: str, reached: str
+) -> None:
+    """The last row: another refund of the order has ended."""
+    order = await town.order("completed")
+    town.till.state = "pending"
+    case = await town.open_case(order, "operator_decision", "operator", **some(900))
+    town.till.settle(state)
+    assert event in town.consumer.types
+    await town.consumer.handle([_told(order, event)])
+    assert (await town.get(case)).state == reached
+    assert town.till.back(order.id) == (0 if state == "failed" else 900)
+
+
+def _told(order: c.Order, type_: str) -> Event:
+    happened = c.PaymentEvent(
+        payment_id=f"{order.id}-p", order_id=order.id, version=4, type=type_, amount=order.total,
+        at="2026-06-01T12:00:00.000Z", request_id="request", refund_id="r", refund_amount=order.total,
+    )  # fmt: skip
+    at = datetime(2026, 6, 1, 12, tzinfo=UTC)
+    data = msgspec.json.encode(happened).decode()
+    shard = customer_shard(int(order.id))
+    return Event(1, 1, 1, "customer", shard, "payment", happened.payment_id, 4, type_, data, at, "request")
 
 
 async def test_a_case_that_gets_no_answer_holds_up_no_other_of_its_worker(town: Town) -> None:
