@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 from tiffin.events.consumer import Handle
 from tiffin.events.event import Event
+from tiffin.events.gathering import gathering_s
 
-WAIT_S = 0.06
-"""So long whoever comes first waits for the others, who look at the same moments (`gathering.gathered`).
-Shorter than events gather; longer than a busy process takes to read a batch of each of eight nodes."""
+WAIT_MAX_S = 0.06
+"""So long whoever comes first waits for the others, who look at the same moments (`gathering.gathered`): what
+a busy process takes to read a batch of each of eight nodes. Never longer than half as long as events gather."""
 APART_S = 5.0
 """So long each goes alone after a batch has failed: a node that is away, or an event that cannot be handled,
 holds up nobody else."""
@@ -34,9 +35,10 @@ class Together:
     If that fails, each is handled alone, and so gets the error that is its own.
     """
 
-    def __init__(self, handle: Handle, readers: Callable[[], int]) -> None:
+    def __init__(self, handle: Handle, gather_s: float, readers: Callable[[], int]) -> None:
         """`readers` says how many there are: once all have come nobody waits any longer."""
         self._handle = handle
+        self._gather_s = gather_s
         self._readers = readers
         self._gathering: _Group | None = None
         self._apart_until_s = 0.0
@@ -69,9 +71,10 @@ class Together:
         await self._handle(events)
 
     async def _wait_for_others(self, group: _Group) -> None:
-        if self._readers() > 1:
+        readers = self._readers()
+        if readers > 1:
             try:
-                async with asyncio.timeout(WAIT_S):
+                async with asyncio.timeout(min(WAIT_MAX_S, gathering_s(self._gather_s, readers) / 2)):
                     await group.full.wait()
             except TimeoutError:
                 pass  # they have nothing, or belong to another process

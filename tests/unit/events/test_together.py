@@ -15,7 +15,7 @@ NEVER_S = 3600.0
 
 @pytest.fixture(autouse=True)
 def _only_who_is_missing_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
-    monkeypatch.setattr(together, "WAIT_S", NEVER_S)
+    monkeypatch.setattr(together, "WAIT_MAX_S", NEVER_S)
 
 
 class Handler:
@@ -43,14 +43,14 @@ def events(*keys: str) -> list[Event]:
 
 async def test_what_all_readers_bring_is_handled_as_one_batch_each_ones_in_its_order():
     handler = Handler()
-    joint = Together(handler, lambda: 3)
+    joint = Together(handler, 2 * NEVER_S, lambda: 3)
     await asyncio.gather(*(joint.handle(events(*keys)) for keys in ("ab", "c", "de")))
     assert handler.batches == [["a", "b", "c", "d", "e"]]
 
 
 async def test_the_next_batches_are_another_group():
     handler = Handler()
-    joint = Together(handler, lambda: 2)
+    joint = Together(handler, 2 * NEVER_S, lambda: 2)
     for _ in range(2):
         await asyncio.gather(joint.handle(events("a")), joint.handle(events("b")))
     assert handler.batches == [["a", "b"], ["a", "b"]]
@@ -58,21 +58,21 @@ async def test_the_next_batches_are_another_group():
 
 async def test_a_single_reader_waits_for_nobody():
     handler = Handler()
-    await Together(handler, lambda: 1).handle(events("a"))
+    await Together(handler, 2 * NEVER_S, lambda: 1).handle(events("a"))
     assert handler.batches == [["a"]]
 
 
 async def test_readers_that_bring_nothing_are_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(together, "WAIT_S", 0.01)
+    monkeypatch.setattr(together, "WAIT_MAX_S", 0.01)
     handler = Handler()
-    joint = Together(handler, lambda: 3)
+    joint = Together(handler, 2 * NEVER_S, lambda: 3)
     await asyncio.gather(joint.handle(events("a")), joint.handle(events("b")))
     assert handler.batches == [["a", "b"]]
 
 
 async def test_if_one_batch_of_all_fails_each_is_handled_alone_and_gets_its_own_error():
     handler = Handler(bad="b")
-    joint = Together(handler, lambda: 3)
+    joint = Together(handler, 2 * NEVER_S, lambda: 3)
     outcomes = await asyncio.gather(*(joint.handle(events(key)) for key in "abc"), return_exceptions=True)
     assert handler.batches[0] == ["a", "b", "c"]
     assert sorted(handler.batches[1:]) == [["a"], ["b"], ["c"]]
@@ -83,7 +83,7 @@ async def test_after_a_failure_nobody_waits_for_or_falls_with_others_for_a_while
     monkeypatch: pytest.MonkeyPatch,
 ):
     handler = Handler(bad="b")
-    joint = Together(handler, lambda: 2)
+    joint = Together(handler, 2 * NEVER_S, lambda: 2)
     await asyncio.gather(joint.handle(events("a")), joint.handle(events("b")), return_exceptions=True)
     handler.batches.clear()
     await joint.handle(events("c"))
@@ -97,7 +97,7 @@ async def test_after_a_failure_nobody_waits_for_or_falls_with_others_for_a_while
 
 async def test_who_is_ended_while_it_handles_for_all_leaves_the_others_to_themselves():
     handler = Handler(hangs=True)
-    joint = Together(handler, lambda: 2)
+    joint = Together(handler, 2 * NEVER_S, lambda: 2)
     first = asyncio.create_task(joint.handle(events("a")))
     await asyncio.sleep(0)
     second = asyncio.create_task(joint.handle(events("b")))
@@ -109,7 +109,7 @@ async def test_who_is_ended_while_it_handles_for_all_leaves_the_others_to_themse
 
 async def test_who_is_ended_while_it_waits_leaves_the_others_to_themselves():
     handler = Handler()
-    joint = Together(handler, lambda: 3)
+    joint = Together(handler, 2 * NEVER_S, lambda: 3)
     first = asyncio.create_task(joint.handle(events("a")))
     await asyncio.sleep(0)
     second = asyncio.create_task(joint.handle(events("b")))
@@ -124,7 +124,7 @@ async def test_who_is_ended_while_it_waits_leaves_the_others_to_themselves():
 
 async def test_who_is_ended_while_another_handles_its_events_ends_nobody_else():
     handler = Handler()
-    joint = Together(handler, lambda: 3)
+    joint = Together(handler, 2 * NEVER_S, lambda: 3)
     first = asyncio.create_task(joint.handle(events("a")))
     await asyncio.sleep(0)
     second = asyncio.create_task(joint.handle(events("b")))

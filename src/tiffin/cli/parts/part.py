@@ -82,7 +82,8 @@ def consume(consumer: Consumer, ground: Ground) -> list[Work]:
 
     if consumer.together:
         consumer = replace(
-            consumer, handle=Together(consumer.handle, lambda: len(ground.router.nodes)).handle
+            consumer,
+            handle=Together(consumer.handle, consumer.gather_s, lambda: len(ground.router.nodes)).handle,
         )
 
     def read(node: Node) -> Work:
