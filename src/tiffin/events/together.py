@@ -15,7 +15,7 @@ from tiffin.events.gathering import gathering_s
 
 WAIT_MAX_S = 0.06
 """So long whoever comes first waits for the others, who look at the same moments (`gathering.gathered`): what
-a busy process takes to read a batch of each of eight nodes. Never longer than half as long as events gather."""
+a busy process takes to read a batch of each of eight nodes. Never longer than half of what events gather."""
 APART_S = 5.0
 """So long each goes alone after a batch has failed: a node that is away, or an event that cannot be handled,
 holds up nobody else."""
