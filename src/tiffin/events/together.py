@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import structlog
+
 from tiffin.events.consumer import Handle
 from tiffin.events.event import Event
 from tiffin.events.gathering import gathering_s
@@ -19,6 +21,8 @@ a busy process takes to read a batch of each of eight nodes. Never longer than h
 APART_S = 5.0
 """So long each goes alone after a batch has failed: a node that is away, or an event that cannot be handled,
 holds up nobody else."""
+
+_log = structlog.get_logger()
 
 
 @dataclass
@@ -82,7 +86,8 @@ class Together:
     async def _handle_as_one(self, group: _Group) -> bool:
         try:
             await self._handle([event for part in group.parts for event in part])
-        except Exception:
+        except Exception as error:  # each is told its own, alone
+            _log.warning("handled_apart", batches=len(group.parts), error=repr(error))
             self._apart_until_s = asyncio.get_running_loop().time() + APART_S
             return False
         group.worked = True
