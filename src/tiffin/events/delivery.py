@@ -32,6 +32,7 @@ from tiffin.events.versions import Versions
 from tiffin.primitives.clock import Clock
 from tiffin.primitives.errors import Unavailable
 from tiffin.storage.node import CONNECTION_LOST, Node
+from tiffin.storage.side_by_side import side_by_side
 
 RETRY_S = 0.1
 """Before the second try of an event; doubled before each further one, up to `PAUSE_MAX_S`."""
@@ -144,15 +145,8 @@ class Delivery:
         parts: list[list[Event]] = [[] for _ in range(lanes)]
         for event in events:
             parts[crc32(event.key.encode()) % lanes].append(event)
-        results = await asyncio.gather(
-            *(self._carry_in_order(part) for part in parts if part), return_exceptions=True
-        )
-        dead: set[EventId] = set()
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-            dead |= result
-        return dead
+        dead = await side_by_side(self._carry_in_order(part) for part in parts if part)
+        return {letter for letters in dead for letter in letters}
 
     async def _carry_in_order(self, events: Sequence[Event]) -> set[EventId]:
         dead: set[EventId] = set()

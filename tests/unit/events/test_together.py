@@ -41,6 +41,13 @@ def events(*keys: str) -> list[Event]:
     return [Event(1, 1, 1, "customer", 1, "order", key, 1, "order.placed", "{}", at, "") for key in keys]
 
 
+async def begun(joint: Together, *keys: str) -> list[asyncio.Task[None]]:
+    """Readers that have come, in this order, with a batch each."""
+    tasks = [asyncio.create_task(joint.handle(events(key))) for key in keys]
+    await asyncio.sleep(0)
+    return tasks
+
+
 async def test_what_all_readers_bring_is_handled_as_one_batch_each_ones_in_its_order():
     handler = Handler()
     joint = Together(handler, 2 * NEVER_S, lambda: 3)
@@ -98,9 +105,7 @@ async def test_after_a_failure_nobody_waits_for_or_falls_with_others_for_a_while
 async def test_who_is_ended_while_it_handles_for_all_leaves_the_others_to_themselves():
     handler = Handler(hangs=True)
     joint = Together(handler, 2 * NEVER_S, lambda: 2)
-    first = asyncio.create_task(joint.handle(events("a")))
-    await asyncio.sleep(0)
-    second = asyncio.create_task(joint.handle(events("b")))
+    first, second = await begun(joint, "a", "b")
     await handler.began.wait()
     first.cancel()
     await second
@@ -110,10 +115,7 @@ async def test_who_is_ended_while_it_handles_for_all_leaves_the_others_to_themse
 async def test_who_is_ended_while_it_waits_leaves_the_others_to_themselves():
     handler = Handler()
     joint = Together(handler, 2 * NEVER_S, lambda: 3)
-    first = asyncio.create_task(joint.handle(events("a")))
-    await asyncio.sleep(0)
-    second = asyncio.create_task(joint.handle(events("b")))
-    await asyncio.sleep(0)
+    first, second = await begun(joint, "a", "b")
     first.cancel()
     await second
     assert handler.batches == [["b"]]
@@ -125,10 +127,7 @@ async def test_who_is_ended_while_it_waits_leaves_the_others_to_themselves():
 async def test_who_is_ended_while_another_handles_its_events_ends_nobody_else():
     handler = Handler()
     joint = Together(handler, 2 * NEVER_S, lambda: 3)
-    first = asyncio.create_task(joint.handle(events("a")))
-    await asyncio.sleep(0)
-    second = asyncio.create_task(joint.handle(events("b")))
-    await asyncio.sleep(0)
+    first, second = await begun(joint, "a", "b")
     second.cancel()
     await asyncio.gather(first, joint.handle(events("c")))
     assert handler.batches == [["a", "b", "c"]]

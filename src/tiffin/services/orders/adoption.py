@@ -5,10 +5,8 @@ then the order is made with exactly that number. Whoever finds a claim without a
 numbers ever be reserved for one old id, the order's idempotency key lets only one order be.
 """
 
-import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 import asyncpg
 
@@ -28,8 +26,7 @@ from tiffin.services.orders.transition import Command
 from tiffin.sharding import order_id as ids
 from tiffin.sharding.sequence import Sequence as OrderNumbers
 from tiffin.sharding.slots import SHARDS, slot_of
-
-Answer = TypeVar("Answer")
+from tiffin.storage.side_by_side import side_by_side
 
 TRIES_MAX = 8
 """An order that somebody else changes each time is given up after so many."""
@@ -140,7 +137,7 @@ class AdoptionDesk:
             await self._legacy.unclaim(Claim(request.source, legacy_id, order_id), within_s)
             return c.DisownedOrder(legacy_id=legacy_id, outcome="removed")
 
-        return c.Disowned(results=await _together([one(legacy_id) for legacy_id in wanted]))
+        return c.Disowned(results=await side_by_side([one(legacy_id) for legacy_id in wanted]))
 
     async def _adopt(
         self, context: c.CallContext, request: c.AdoptOrders, waiting: Mapping[str, c.LegacyOrder],
@@ -165,7 +162,7 @@ class AdoptionDesk:
                 return None
             return _result(told.legacy_id, outcome, place.order_id)
 
-        done = await _together([one(told) for told in waiting.values()])
+        done = await side_by_side([one(told) for told in waiting.values()])
         return {result.legacy_id: result for result in done if result is not None}
 
     async def _write(self, source: str, told: c.LegacyOrder, adoption: Adoption, within_s: float) -> bool:
@@ -188,7 +185,7 @@ class AdoptionDesk:
             if legacy_id not in claimed:
                 slots = slot_of(told.customer_id), slot_of(told.restaurant_id)
                 reserved[legacy_id] = Claim(source, legacy_id, ids.make(await self._numbers.take(), *slots))
-        got = await _together([self._legacy.claim(claim, within_s) for claim in reserved.values()])
+        got = await side_by_side([self._legacy.claim(claim, within_s) for claim in reserved.values()])
         claimed |= dict(zip(reserved, got, strict=True))
         fresh = {claim.order_id for claim in reserved.values()}.intersection(got)
         rows = await self._store.get_many(
@@ -220,7 +217,7 @@ class AdoptionDesk:
                 return order_id
             return None
 
-        done = await _together([one(order_id) for order_id in found])
+        done = await side_by_side([one(order_id) for order_id in found])
         return c.OpenLegacyDone(order_ids=[str(each) for each in done if each], more=bool(found))
 
 
@@ -248,14 +245,3 @@ def _result(legacy_id: str, outcome: Outcome, order_id: int) -> c.AdoptedOrder:
 def _older(result: c.AdoptedOrder) -> c.AdoptedOrder:
     """The answer to an older word of the same request."""
     return c.AdoptedOrder(legacy_id=result.legacy_id, outcome="stale", order_id=result.order_id)
-
-
-async def _together(works: Sequence[Coroutine[Any, Any, Answer]]) -> list[Answer]:
-    """All at once; the first error is raised when all have ended."""
-    results = await asyncio.gather(*works, return_exceptions=True)
-    answers: list[Answer] = []
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-        answers.append(result)
-    return answers

@@ -4,7 +4,6 @@ The same reader takes erasures: it comes to one only after every order that was 
 copy made from an older row can come after it.
 """
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
@@ -21,6 +20,7 @@ from tiffin.sharding.order_id import customer_shard, restaurant_shard
 from tiffin.sharding.read_many import find_many
 from tiffin.sharding.router import Router, always, never
 from tiffin.storage.node import Node
+from tiffin.storage.side_by_side import side_by_side
 
 _LEGACY = frozenset(f"order.{event}" for event in LEGACY_EVENTS)
 _log = structlog.get_logger()
@@ -78,7 +78,7 @@ class RestaurantCopy:
         for order_id in order_ids:
             shard = customer_shard(order_id)
             by_node.setdefault(self._router.node("customer", shard), []).append((shard, order_id))
-        answers = await asyncio.gather(*(_read_here(node, places) for node, places in by_node.items()))
+        answers = await side_by_side(_read_here(node, places) for node, places in by_node.items())
         return {row.id: row for rows in answers for row in rows if row is not None}
 
     async def _archived(self, order_ids: Iterable[int]) -> set[int]:
@@ -95,7 +95,7 @@ class RestaurantCopy:
         for row in sorted(rows, key=lambda row: (restaurant_shard(row.id), row.id)):
             shard = restaurant_shard(row.id)
             by_node.setdefault(self._router.node("restaurant", shard), []).append(row._replace(shard=shard))
-        await asyncio.gather(*(_write_here(node, copies) for node, copies in by_node.items()))
+        await side_by_side(_write_here(node, copies) for node, copies in by_node.items())
 
 
 async def _read_here(node: Node, places: Sequence[tuple[int, int]]) -> Sequence[OrderRow | None]:

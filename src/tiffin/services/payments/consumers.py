@@ -1,6 +1,5 @@
 """What payments do about what the log says."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
@@ -13,6 +12,7 @@ from tiffin.rpc import contracts as c
 from tiffin.rpc.context import new_context
 from tiffin.services.payments.payment import SURPLUS, Change, Payment, collect
 from tiffin.services.payments.settlement import Settlement
+from tiffin.storage.side_by_side import side_by_side
 
 AT_ONCE_MAX = 64
 _TAKEN_ON = ("order.accepted", "order.called_off")
@@ -130,13 +130,10 @@ def _fell(event: Event) -> bool:
 
 
 async def _for_each(payments: Sequence[Payment], do: Callable[[Payment], Awaitable[object]]) -> None:
-    """A few at a time; an error is raised once those beside it have ended."""
+    """A few at a time."""
     for start in range(0, len(payments), AT_ONCE_MAX):
         some = payments[start : start + AT_ONCE_MAX]
-        results = await asyncio.gather(*(do(payment) for payment in some), return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+        await side_by_side(do(payment) for payment in some)
 
 
 _decode = msgspec.json.Decoder(_OrderMoved).decode

@@ -1,6 +1,5 @@
 """What the reverse flow does about what the log says."""
 
-import asyncio
 from collections.abc import Sequence
 
 import msgspec
@@ -12,6 +11,7 @@ from tiffin.services.reverse.case import details_of
 from tiffin.services.reverse.erasure import Erasure
 from tiffin.services.reverse.states import EVENTS
 from tiffin.services.reverse.store import CaseStore
+from tiffin.storage.side_by_side import side_by_side
 
 _SETTLED = ("payment.refunded", "payment.refund_failed")
 _person_event = msgspec.json.Decoder(c.PersonEvent).decode
@@ -49,7 +49,7 @@ class ReverseConsumer:
             await self._undo(order_id)
         settled = sorted({_order_of(event) for event in events if event.type in _SETTLED})
         for start in range(0, len(settled), AT_ONCE_MAX):
-            await asyncio.gather(*(self._carry_on(each) for each in settled[start : start + AT_ONCE_MAX]))
+            await side_by_side(self._carry_on(each) for each in settled[start : start + AT_ONCE_MAX])
         for event in events:
             if event.type == "customer.erased":
                 erased = _person_event(event.data)
